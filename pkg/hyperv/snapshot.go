@@ -1,0 +1,436 @@
+package hyperv
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Presence is how sure a look-up is.
+type Presence int
+
+const (
+	// Unknown: what would have to be asked could not be asked.
+	Unknown Presence = iota
+	// Known: it was seen.
+	Known
+	// Absent: everything that could have it was asked, and it was not there.
+	Absent
+)
+
+// Snapshot is a host cluster at one moment. It is never changed after it was taken.
+type Snapshot struct {
+	// Cluster is nil when no host could tell about the host cluster.
+	Cluster *Cluster
+	// Hosts by name: every node of the host cluster.
+	Hosts []Host
+	// Groups of virtual machines, by name.
+	Groups []Group
+	// Folders of ours and of other operators: those with a stamp.
+	Folders []Folder
+	// PoolsSeen are the paths of the pools whose folders could be listed.
+	PoolsSeen []string
+	// Disks are the virtual disks of shared disks' folders; DisksSeen says whether they could be asked.
+	Disks     []VirtualDisk
+	DisksSeen bool
+	// Volumes are the cluster shared volumes.
+	Volumes []Volume
+	// Memory is what one moment cannot tell; kept by who takes the snapshots.
+	Memory Memory
+}
+
+// Memory are facts that need more than one snapshot.
+type Memory struct {
+	// CompleteSnapshots counts the complete snapshots since the first, without a gap of an incomplete one in between
+	// being counted.
+	CompleteSnapshots int
+	// LastSeen is the number of the complete snapshot in which a machine or file was last seen, by Key.
+	LastSeen map[string]int
+	// SettlingFor is how long a machine has been in a state of transition, by its id.
+	SettlingFor map[string]time.Duration
+}
+
+// Cluster are the host cluster's own properties.
+type Cluster struct {
+	Name             string
+	ResiliencyPeriod time.Duration
+	// Quorate is whether a majority of the nodes is up.
+	Quorate bool
+}
+
+// HostState is a node's state in the host cluster. Isolated and Quarantined are Windows' status flags, Draining a pause
+// whose drain is under way.
+type HostState string
+
+// The states of a host ("ClusterNodeState", "VM compute resiliency").
+const (
+	HostUp          HostState = "Up"
+	HostPaused      HostState = "Paused"
+	HostDraining    HostState = "Draining"
+	HostDown        HostState = "Down"
+	HostIsolated    HostState = "Isolated"
+	HostQuarantined HostState = "Quarantined"
+	HostJoining     HostState = "Joining"
+	HostUnknown     HostState = "Unknown"
+)
+
+// Host is one node with everything it told about itself.
+type Host struct {
+	Name  string
+	State HostState
+	// Answered is whether the host answered for this snapshot; without it only Name and State mean anything.
+	Answered bool
+	// Gone is whether the host has been down for longer than the resiliency period: what it ran is not there any more.
+	Gone              bool
+	Build             int
+	MemoryBytes       int64
+	FreeMemoryBytes   int64
+	MACPool           MACRange
+	SupportedVersions []string
+	Switches          []string
+	// Files are those of the asked files that exist.
+	Files    []string
+	Machines []Machine
+	// Adapters of everything on the host but our own machines, whose adapters stand with them.
+	ForeignAdapters []Adapter
+}
+
+// Machine is a virtual machine as its host sees it.
+type Machine struct {
+	ID       string
+	Name     string
+	HostName string
+	State    string
+	// Heartbeat is Windows' VMHeartbeatStatus; it begins with Ok once the guest answers.
+	Heartbeat         string
+	OperationalStatus []string
+	Location          string
+	Generation        int64
+	Version           string
+	Clustered         bool
+	Adapters          []Adapter
+	// Configuration is nil for machines that are not in a stamped folder: they are not asked.
+	Configuration *Configuration
+}
+
+// Configuration is what Windows fetches lazily, machine by machine.
+type Configuration struct {
+	Processors          int64
+	MemoryBytes         int64
+	DynamicMemory       bool
+	StartAction         string
+	StopAction          string
+	CheckpointType      string
+	AutomaticCheckpoint bool
+	Controllers         []int32
+	Drives              []Drive
+}
+
+// Adapter is a network adapter.
+type Adapter struct {
+	Name       string
+	MAC        MAC
+	Dynamic    bool
+	SwitchName string
+	// VLAN is 0 for untagged.
+	VLAN int32
+}
+
+// Drive is a hard disk drive: a file in a slot.
+type Drive struct {
+	Path                   string
+	ControllerType         string
+	Controller, Location   int32
+	PersistentReservations bool
+}
+
+// Group is a virtual machine's role in the host cluster, joined with its resource.
+type Group struct {
+	Name      string
+	State     string
+	Status    []string
+	OwnerNode string
+	// ClassNames are the AntiAffinityClassNames.
+	ClassNames []string
+	// VMID is empty when the group's machine is not known.
+	VMID          string
+	Resource      string
+	OfflineAction int
+}
+
+// Folder is a folder with a stamp. Readable is false when the stamp's text could not be understood.
+type Folder struct {
+	Path      string
+	Stamp     Stamp
+	StampText string
+	Readable  bool
+	Files     []File
+	Work      []Work
+}
+
+// File is a file directly in a folder, with its length in bytes.
+type File struct {
+	Name   string
+	Length int64
+}
+
+// Work is a long operation's own record beside what it makes.
+type Work struct {
+	ID          string `json:"id"`
+	InputHash   string `json:"inputHash"`
+	Destination string `json:"destination"`
+	State       string `json:"state"`
+	Error       string `json:"error,omitempty"`
+}
+
+// The states of Work.
+const (
+	WorkRunning   = "Running"
+	WorkCompleted = "Completed"
+	WorkFailed    = "Failed"
+)
+
+// VirtualDisk is a virtual hard disk file that could be opened.
+type VirtualDisk struct {
+	Path       string
+	Format     string
+	Type       string
+	Size       int64
+	Identifier string
+	Attached   bool
+}
+
+// Volume is a cluster shared volume.
+type Volume struct {
+	Path      string
+	State     string
+	OwnerNode string
+	Size      int64
+	Free      int64
+}
+
+// Complete reports whether absence may be believed: the host cluster is quorate, its groups and every pool were read,
+// every node that may run machines answered, and every other node is gone for good.
+func (s *Snapshot) Complete() bool {
+	if s.Cluster == nil || !s.Cluster.Quorate {
+		return false
+	}
+	return !slices.ContainsFunc(s.Hosts, func(h Host) bool { return !h.Answered && !h.Gone })
+}
+
+// AbsentFor is the number of complete snapshots, up to now, in which a machine or file was not seen.
+func (m Memory) AbsentFor(key string) int { return m.CompleteSnapshots - m.LastSeen[Key(key)] }
+
+// Key is the form in which ids and paths are remembered.
+func Key(idOrPath string) string { return strings.ToLower(idOrPath) }
+
+// Host finds a node by name.
+func (s *Snapshot) Host(name string) (*Host, bool) {
+	for i := range s.Hosts {
+		if strings.EqualFold(s.Hosts[i].Name, name) {
+			return &s.Hosts[i], true
+		}
+	}
+	return nil, false
+}
+
+// Machine finds a machine by its id.
+func (s *Snapshot) Machine(id string) (*Machine, Presence) {
+	return s.findMachine(func(m *Machine) bool { return strings.EqualFold(m.ID, id) })
+}
+
+// MachinesIn lists the machines whose configuration lies in a folder.
+func (s *Snapshot) MachinesIn(folder string) ([]*Machine, Presence) {
+	var found []*Machine
+	s.eachMachine(func(m *Machine) bool {
+		if Within(folder, m.Location) {
+			found = append(found, m)
+		}
+		return true
+	})
+	if len(found) > 0 {
+		return found, Known
+	}
+	return nil, s.absence()
+}
+
+func (s *Snapshot) findMachine(match func(*Machine) bool) (*Machine, Presence) {
+	var found *Machine
+	s.eachMachine(func(m *Machine) bool {
+		if match(m) {
+			found = m
+		}
+		return found == nil
+	})
+	if found != nil {
+		return found, Known
+	}
+	return nil, s.absence()
+}
+
+func (s *Snapshot) eachMachine(visit func(*Machine) bool) {
+	for i := range s.Hosts {
+		for j := range s.Hosts[i].Machines {
+			if !visit(&s.Hosts[i].Machines[j]) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Snapshot) absence() Presence {
+	if s.Complete() {
+		return Absent
+	}
+	return Unknown
+}
+
+// GroupOf finds the group of a machine by the machine's id.
+func (s *Snapshot) GroupOf(vmID string) (*Group, Presence) {
+	for i := range s.Groups {
+		if strings.EqualFold(s.Groups[i].VMID, vmID) && vmID != "" {
+			return &s.Groups[i], Known
+		}
+	}
+	if s.Cluster == nil || !s.Cluster.Quorate {
+		return nil, Unknown
+	}
+	return nil, Absent
+}
+
+// Folder finds a stamped folder by its path.
+func (s *Snapshot) Folder(path string) (*Folder, Presence) {
+	for i := range s.Folders {
+		if SamePath(s.Folders[i].Path, path) {
+			return &s.Folders[i], Known
+		}
+	}
+	seen := slices.ContainsFunc(s.PoolsSeen, func(pool string) bool { return Within(pool, path) })
+	if !seen {
+		return nil, Unknown
+	}
+	return nil, Absent
+}
+
+// Disk finds a shared disk's file by its path. A file that exists but cannot be opened, as while it is being made, is
+// Unknown.
+func (s *Snapshot) Disk(path string) (*VirtualDisk, Presence) {
+	for i := range s.Disks {
+		if SamePath(s.Disks[i].Path, path) {
+			return &s.Disks[i], Known
+		}
+	}
+	folder, presence := s.Folder(path[:strings.LastIndex(path, `\`)])
+	if presence != Known {
+		return nil, presence
+	}
+	if folder.HasFile(BaseName(path)) || !s.DisksSeen {
+		return nil, Unknown
+	}
+	return nil, Absent
+}
+
+// Volume finds the cluster shared volume that a path lies on.
+func (s *Snapshot) Volume(path string) (*Volume, bool) {
+	for i := range s.Volumes {
+		if Within(s.Volumes[i].Path, path) {
+			return &s.Volumes[i], true
+		}
+	}
+	return nil, false
+}
+
+// AttachedTo lists the machines that have the file on a drive, by machine id.
+func (s *Snapshot) AttachedTo(path string) []*Machine {
+	var found []*Machine
+	s.eachMachine(func(m *Machine) bool {
+		if m.DriveWith(path) != nil {
+			found = append(found, m)
+		}
+		return true
+	})
+	return found
+}
+
+// HasFile reports whether the folder directly holds a file of that name.
+func (f *Folder) HasFile(name string) bool {
+	return slices.ContainsFunc(f.Files, func(file File) bool { return strings.EqualFold(file.Name, name) })
+}
+
+// WorkFor finds the record of the work that makes a file.
+func (f *Folder) WorkFor(destination string) (Work, bool) {
+	for _, w := range f.Work {
+		if SamePath(w.Destination, destination) {
+			return w, true
+		}
+	}
+	return Work{}, false
+}
+
+// DriveWith finds the machine's drive with a file, or nil.
+func (m *Machine) DriveWith(path string) *Drive {
+	if m.Configuration == nil {
+		return nil
+	}
+	for i := range m.Configuration.Drives {
+		if SamePath(m.Configuration.Drives[i].Path, path) {
+			return &m.Configuration.Drives[i]
+		}
+	}
+	return nil
+}
+
+// DriveIn finds the machine's drive in a SCSI slot, or nil.
+func (m *Machine) DriveIn(controller, location int32) *Drive {
+	if m.Configuration == nil {
+		return nil
+	}
+	for i := range m.Configuration.Drives {
+		d := &m.Configuration.Drives[i]
+		if d.ControllerType == "SCSI" && d.Controller == controller && d.Location == location {
+			return d
+		}
+	}
+	return nil
+}
+
+// Adapter finds the machine's adapter of that name, or nil.
+func (m *Machine) Adapter(name string) *Adapter {
+	for i := range m.Adapters {
+		if strings.EqualFold(m.Adapters[i].Name, name) {
+			return &m.Adapters[i]
+		}
+	}
+	return nil
+}
+
+// Off reports whether the machine is off.
+func (m *Machine) Off() bool { return m.State == "Off" }
+
+// Running reports whether the machine runs.
+func (m *Machine) Running() bool { return m.State == "Running" }
+
+// Healthy reports whether the machine runs and its guest answers the heartbeat.
+func (m *Machine) Healthy() bool { return m.Running() && strings.HasPrefix(m.Heartbeat, "Ok") }
+
+// Settled reports whether nothing is going on with the machine: disks and settings may be changed. A state or a status
+// that is not known counts as something going on.
+func (m *Machine) Settled() bool {
+	switch m.State {
+	case "Running", "Off", "Saved", "Paused":
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(m.OperationalStatus, func(s string) bool { return !restful[s] })
+}
+
+// The operational statuses during which a machine may be changed ("VMOperationalStatus").
+var restful = map[string]bool{"Ok": true, "Degraded": true, "PredictiveFailure": true, "Dormant": true, "InService": true, "ApplicationCritical": true}
+
+// Migrating reports whether the machine is being moved to another host.
+func (m *Machine) Migrating() bool { return slices.Contains(m.OperationalStatus, "MigratingVirtualMachine") }
+
+// Moving reports whether the group is between states or hosts, or out of sight of the host cluster.
+func (g *Group) Moving() bool {
+	return g.State == "Pending" || slices.Contains(g.Status, "Unmonitored") || slices.Contains(g.Status, "Queued") || slices.Contains(g.Status, "WaitingToStart")
+}

@@ -1,0 +1,448 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// DeletionPolicy says what becomes of the machines when their GuestCluster is deleted.
+// +kubebuilder:validation:Enum=Delete;Orphan
+type DeletionPolicy string
+
+const (
+	// DeletionPolicyDelete removes the machines. Disks follow their own reclaim policy.
+	DeletionPolicyDelete DeletionPolicy = "Delete"
+	// DeletionPolicyOrphan leaves machines and disks on the hosts as they are.
+	DeletionPolicyOrphan DeletionPolicy = "Orphan"
+)
+
+// MembersType says how members get their names.
+// +kubebuilder:validation:Enum=Count;Named
+type MembersType string
+
+const (
+	// MembersCount numbers the members.
+	MembersCount MembersType = "Count"
+	// MembersNamed names each member.
+	MembersNamed MembersType = "Named"
+)
+
+// GuestClusterMembers says which members there are.
+type GuestClusterMembers struct {
+	// type is Count or Named.
+	// +kubebuilder:default=Count
+	// +optional
+	Type MembersType `json:"type,omitempty"`
+
+	// count is how many members there are.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	Count *int32 `json:"count,omitempty"`
+
+	// named are the members.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	// +optional
+	Named []NamedMember `json:"named,omitempty"`
+}
+
+// NamedMember is a member with a name of its own.
+type NamedMember struct {
+	// name is the member's computer name.
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+}
+
+// MachineMemory is the memory of a member.
+type MachineMemory struct {
+	// startup is the memory that a member has.
+	// +kubebuilder:default="4Gi"
+	// +optional
+	Startup resource.Quantity `json:"startup,omitzero"`
+}
+
+// NetworkPurpose says what a network is for.
+// +kubebuilder:validation:Enum=Client;Cluster
+type NetworkPurpose string
+
+const (
+	// NetworkPurposeClient carries the clients' traffic.
+	NetworkPurposeClient NetworkPurpose = "Client"
+	// NetworkPurposeCluster carries heartbeats and traffic between members.
+	NetworkPurposeCluster NetworkPurpose = "Cluster"
+)
+
+// MachineNetwork is an adapter that every member has.
+type MachineNetwork struct {
+	// name is the adapter's name.
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+
+	// purpose is Client or Cluster.
+	// +required
+	Purpose NetworkPurpose `json:"purpose"`
+
+	// hostNetwork is the HostCluster's network that the adapter is plugged into.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	HostNetwork string `json:"hostNetwork"`
+}
+
+// GuestClusterMachine is what every member is made like.
+type GuestClusterMachine struct {
+	// image is the HostCluster's image that OS disks are copied from.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Image string `json:"image"`
+
+	// storagePool is the HostCluster's pool that holds the members' files.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	StoragePool string `json:"storagePool"`
+
+	// cpus is the number of virtual processors.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=240
+	// +kubebuilder:default=2
+	// +optional
+	CPUs int32 `json:"cpus,omitempty"`
+
+	// memory is the memory of a member.
+	// +kubebuilder:default={}
+	// +optional
+	Memory MachineMemory `json:"memory,omitzero"`
+
+	// networks are the adapters of a member.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	// +required
+	Networks []MachineNetwork `json:"networks"`
+}
+
+// SharedDiskSource says where a shared disk comes from.
+// +kubebuilder:validation:Enum=Template;Reference
+type SharedDiskSource string
+
+const (
+	// SharedDiskFromTemplate makes the SharedDisk.
+	SharedDiskFromTemplate SharedDiskSource = "Template"
+	// SharedDiskFromReference uses a SharedDisk that exists.
+	SharedDiskFromReference SharedDiskSource = "Reference"
+)
+
+// SharedDiskTemplate is what a SharedDisk is made from.
+type SharedDiskTemplate struct {
+	// spec is the SharedDisk's spec, apart from what it takes from its GuestCluster.
+	// +required
+	Spec SharedDiskTemplateSpec `json:"spec"`
+}
+
+// SharedDiskReference names a SharedDisk in the same namespace.
+type SharedDiskReference struct {
+	// name is the SharedDisk's metadata.name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+}
+
+// GuestClusterSharedDisk is a disk that every member has.
+type GuestClusterSharedDisk struct {
+	// name is what this guest cluster calls the disk.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+
+	// type is Template or Reference.
+	// +kubebuilder:default=Template
+	// +optional
+	Type SharedDiskSource `json:"type,omitempty"`
+
+	// template is what the SharedDisk is made from.
+	// +optional
+	Template *SharedDiskTemplate `json:"template,omitempty"`
+
+	// sharedDiskRef names a SharedDisk that exists.
+	// +optional
+	SharedDiskRef *SharedDiskReference `json:"sharedDiskRef,omitempty"`
+}
+
+// GuestClusterAntiAffinity says how members are kept apart.
+type GuestClusterAntiAffinity struct {
+	// enforcement is Preferred.
+	// +kubebuilder:default=Preferred
+	// +optional
+	Enforcement AntiAffinityEnforcement `json:"enforcement,omitempty"`
+
+	// remediation is Migrate or Report.
+	// +kubebuilder:default=Migrate
+	// +optional
+	Remediation Remediation `json:"remediation,omitempty"`
+}
+
+// GuestClusterSpec says what members, disks and placement are wanted.
+type GuestClusterSpec struct {
+	// hostClusterRef names the hosts that the members run on. Changes: fixed.
+	// +required
+	HostClusterRef HostClusterReference `json:"hostClusterRef"`
+
+	// management is Managed, or Paused: no change on the hosts for this guest cluster. Changes: online.
+	// +kubebuilder:default=Managed
+	// +optional
+	Management Management `json:"management,omitempty"`
+
+	// deletionPolicy is Delete or Orphan.
+	// +kubebuilder:default=Delete
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// members says which members there are.
+	// +required
+	Members GuestClusterMembers `json:"members"`
+
+	// machine is what every member is made like.
+	// +required
+	Machine GuestClusterMachine `json:"machine"`
+
+	// sharedDisks are the disks that every member has.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=15
+	// +optional
+	SharedDisks []GuestClusterSharedDisk `json:"sharedDisks,omitempty"`
+
+	// antiAffinity says how members are kept apart.
+	// +kubebuilder:default={}
+	// +optional
+	AntiAffinity GuestClusterAntiAffinity `json:"antiAffinity,omitzero"`
+}
+
+// GuestClusterSummary is what the columns of kubectl get show.
+type GuestClusterSummary struct {
+	// message is what is being done or who must act; empty when all is well.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// members is how many members run of how many there are to be, such as 2/2.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Members string `json:"members,omitempty"`
+
+	// placement is the members' hosts in the members' order, such as hv01,hv02.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Placement string `json:"placement,omitempty"`
+
+	// storage is how many shared disks every member has of how many there are to be, such as 2/2.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Storage string `json:"storage,omitempty"`
+}
+
+// MemberNetworkStatus is an adapter of a member as last seen.
+type MemberNetworkStatus struct {
+	// name is the adapter's name.
+	// +kubebuilder:validation:MaxLength=255
+	// +required
+	Name string `json:"name"`
+
+	// macAddress is the adapter's static address, in capitals with dashes.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	MACAddress string `json:"macAddress,omitempty"`
+
+	// switchName is the virtual switch that the adapter is connected to.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	SwitchName string `json:"switchName,omitempty"`
+
+	// vlanID is the adapter's VLAN. Absent: untagged.
+	// +optional
+	VLANID *int32 `json:"vlanID,omitempty"`
+}
+
+// MemberStatus is a member as last seen.
+type MemberStatus struct {
+	// name is the member's computer name.
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	Name string `json:"name"`
+
+	// vmID is the VM's id. Once recorded, a VM without it is not this member.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	VMID string `json:"vmID,omitempty"`
+
+	// vmName is the VM's name on the hosts: <namespace>.<member>.
+	// +kubebuilder:validation:MaxLength=255
+	// +optional
+	VMName string `json:"vmName,omitempty"`
+
+	// folder is the member's own folder on the hosts.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Folder string `json:"folder,omitempty"`
+
+	// hostName is the host that owns the member; empty while it cannot be seen.
+	// +kubebuilder:validation:MaxLength=255
+	// +optional
+	HostName string `json:"hostName,omitempty"`
+
+	// state is Creating, Starting, Running, Off or what else Hyper-V calls it; Unknown (cannot be seen now) or
+	// Lost (was recorded, and is gone from the hosts).
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	State string `json:"state,omitempty"`
+
+	// osDisk is the file of the member's OS disk.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	OSDisk string `json:"osDisk,omitempty"`
+
+	// configurationVersion is the VM's configuration version, such as 10.0.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	ConfigurationVersion string `json:"configurationVersion,omitempty"`
+
+	// networks are the member's adapters.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Networks []MemberNetworkStatus `json:"networks,omitempty"`
+}
+
+// AttachedDiskStatus is a shared disk as the members have it.
+type AttachedDiskStatus struct {
+	// name is what the guest cluster calls the disk.
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+
+	// sharedDiskName is the SharedDisk's metadata.name.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	SharedDiskName string `json:"sharedDiskName,omitempty"`
+
+	// sharedDiskUID is the SharedDisk's UID.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	SharedDiskUID types.UID `json:"sharedDiskUID,omitempty"`
+
+	// path is the disk's file on the hosts.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Path string `json:"path,omitempty"`
+
+	// controllerNumber is the SCSI controller that the disk is on, the same in every member.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ControllerNumber int32 `json:"controllerNumber"`
+
+	// controllerLocation is the disk's place on its controller, the same in every member.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ControllerLocation int32 `json:"controllerLocation"`
+
+	// attachedTo are the members that have the disk, sorted.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=255
+	// +optional
+	AttachedTo []string `json:"attachedTo,omitempty"`
+}
+
+// GuestClusterStatus is the guest cluster as last seen.
+type GuestClusterStatus struct {
+	// observedGeneration is the metadata.generation that this status is about; -1 until the first one.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Reconciling, Stalled, MachinesReady, StorageReady, NetworksReady, Available and PlacementSatisfied.
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// summary is what the columns of kubectl get show.
+	// +optional
+	Summary GuestClusterSummary `json:"summary,omitzero"`
+
+	// members are the members, those that are to be made too.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	// +optional
+	Members []MemberStatus `json:"members,omitempty"`
+
+	// sharedDisks are the shared disks, those that are to be detached too.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	SharedDisks []AttachedDiskStatus `json:"sharedDisks,omitempty"`
+
+	// antiAffinityGroupName is the AntiAffinityGroup that keeps the members apart.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	AntiAffinityGroupName string `json:"antiAffinityGroupName,omitempty"`
+
+	// effectiveImage is the file that members' OS disks are copied from.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	EffectiveImage string `json:"effectiveImage,omitempty"`
+
+	// storagePoolPath is the folder that holds the members' folders.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	StoragePoolPath string `json:"storagePoolPath,omitempty"`
+}
+
+// GuestCluster is a failover cluster whose nodes are VMs on a cluster of Hyper-V hosts: its members, their
+// shared disks and their placement.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=gcl,categories=guestclustering
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
+// +kubebuilder:printcolumn:name="Members",type=string,JSONPath=`.status.summary.members`
+// +kubebuilder:printcolumn:name="Placement",type=string,JSONPath=`.status.summary.placement`
+// +kubebuilder:printcolumn:name="Storage",type=string,JSONPath=`.status.summary.storage`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.summary.message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type GuestCluster struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what members, disks and placement are wanted.
+	// +required
+	Spec GuestClusterSpec `json:"spec"`
+
+	// status is the guest cluster as last seen.
+	// +kubebuilder:default={"observedGeneration":-1}
+	// +optional
+	Status GuestClusterStatus `json:"status,omitzero"`
+}
+
+// GuestClusterList is a list of GuestClusters.
+//
+// +kubebuilder:object:root=true
+type GuestClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []GuestCluster `json:"items"`
+}

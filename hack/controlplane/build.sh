@@ -9,20 +9,24 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$here/../../bin/controlplane
 
-declare -A package=(
-	[etcd]=go.etcd.io/etcd/server/v3
-	[kube-apiserver]=k8s.io/kubernetes/cmd/kube-apiserver
-	[kube-controller-manager]=k8s.io/kubernetes/cmd/kube-controller-manager
-	[kubectl]=k8s.io/kubernetes/cmd/kubectl
-)
-# Measured on two cores with an empty build cache, in this order: the apiserver comes first and
-# compiles most of what the others share.
-declare -A takes=(
-	[kube-apiserver]="5 to 6 minutes"
-	[etcd]="half a minute"
-	[kubectl]="half a minute"
-	[kube-controller-manager]="2 minutes"
-)
+programs="etcd kube-apiserver kube-controller-manager kubectl"
+
+package_of() {
+	case $1 in
+	etcd) echo go.etcd.io/etcd/server/v3 ;;
+	*) echo "k8s.io/kubernetes/cmd/$1" ;;
+	esac
+}
+
+# Measured on two cores with an empty build cache, in the order in which they are built: kube-apiserver
+# comes first and compiles most of what the others share.
+minutes_of() {
+	case $1 in
+	kube-apiserver) echo "5 to 7 minutes" ;;
+	kube-controller-manager) echo "2 minutes" ;;
+	*) echo "half a minute" ;;
+	esac
+}
 
 version_of() {
 	sed -n "s|^[[:space:]]*$1 \(v[^ ]*\).*|\1|p" "$here/go.mod" | head -n 1
@@ -42,18 +46,23 @@ version_flags() {
 	done
 }
 
-# Compiling is silent for minutes; a line every 100 packages shows that it goes on.
+# Compiling is silent for minutes, and downloading names some 200 modules; a line every 100 packages shows
+# that it goes on. What is neither is an error, and shown.
 show_progress() {
-	local line packages=0
+	local line modules=0 packages=0
 	while IFS= read -r line; do
-		if [[ $line == *" "* ]]; then
+		case $line in
+		"go: downloading "*)
+			((modules++ > 0)) || echo "    downloading modules" >&2
+			;;
+		*" "*)
 			echo "$line" >&2
-			continue
-		fi
-		packages=$((packages + 1))
-		if ((packages % 100 == 0)); then
-			echo "    $packages packages compiled, ${SECONDS}s" >&2
-		fi
+			;;
+		*)
+			packages=$((packages + 1))
+			((packages % 100)) || echo "    $packages packages compiled, ${SECONDS}s" >&2
+			;;
+		esac
 	done
 }
 
@@ -65,7 +74,7 @@ build() {
 	fi
 	SECONDS=0
 	rm -f "$out/.$name.stamp"
-	(cd "$here" && CGO_ENABLED=0 go build -v -ldflags "$flags" -o "$out/.$name.$$" "${package[$name]}") 2>&1 | show_progress
+	(cd "$here" && CGO_ENABLED=0 go build -v -ldflags "$flags" -o "$out/.$name.$$" "$(package_of "$name")") 2>&1 | show_progress
 	# Renamed when complete, so that a build that was interrupted or ran twice leaves no half program.
 	mv "$out/.$name.$$" "$out/$name"
 	echo "$stamp" >"$out/.$name.stamp"
@@ -74,13 +83,13 @@ build() {
 
 main() {
 	if (($# == 0)); then
-		echo "usage: $0 PROGRAM..., of: ${!package[*]}" >&2
+		echo "usage: $0 PROGRAM..., of: $programs" >&2
 		exit 2
 	fi
 	local name stamp
 	for name in "$@"; do
-		if [[ -z ${package[$name]:-} ]]; then
-			echo "$0: unknown program $name; known are: ${!package[*]}" >&2
+		if [[ " $programs " != *" $name "* ]]; then
+			echo "$0: unknown program $name; known are: $programs" >&2
 			exit 2
 		fi
 	done
@@ -95,7 +104,7 @@ main() {
 		if [[ -x $out/$name && $(cat "$out/.$name.stamp" 2>/dev/null) == "$stamp" ]]; then
 			continue
 		fi
-		echo "Building $name (Kubernetes $kubernetes, etcd $etcd) into bin/controlplane, once: ${takes[$name]} on two cores" >&2
+		echo "Building $name (Kubernetes $kubernetes, etcd $etcd) into bin/controlplane, once: $(minutes_of "$name") on two cores" >&2
 		build "$name" "$stamp"
 	done
 }

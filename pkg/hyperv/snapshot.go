@@ -428,7 +428,9 @@ func (m *Machine) Settled() bool {
 var restful = map[string]bool{"Ok": true, "Degraded": true, "PredictiveFailure": true, "Dormant": true, "InService": true, "ApplicationCritical": true}
 
 // Migrating reports whether the machine is being moved to another host.
-func (m *Machine) Migrating() bool { return slices.Contains(m.OperationalStatus, "MigratingVirtualMachine") }
+func (m *Machine) Migrating() bool {
+	return slices.Contains(m.OperationalStatus, "MigratingVirtualMachine")
+}
 
 // Moving reports whether the group is between states or hosts, or out of sight of the host cluster.
 func (g *Group) Moving() bool {

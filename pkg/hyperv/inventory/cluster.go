@@ -192,7 +192,9 @@ func SharedDiskFiles(folders []hyperv.Folder) []string {
 }
 
 // Disks asks a host about virtual disks.
-func Disks(host string, paths []string) hostagent.Batch { return read(host, cmdlet.Disks("disks", paths...)) }
+func Disks(host string, paths []string) hostagent.Batch {
+	return read(host, cmdlet.Disks("disks", paths...))
+}
 
 // DecodeDisks reads the answer to Disks. A file that could not be opened is left out.
 func DecodeDisks(results hostagent.Results) []hyperv.VirtualDisk {

@@ -1,0 +1,40 @@
+package hostpool
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"guestclustering.io/operator/pkg/plan"
+)
+
+// Withdraw takes back what somebody proposed.
+func (c *Cluster) Withdraw(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.proposals, key)
+}
+
+// Propose asks for a disruptive step and weighs it, together with everybody else's proposals, on a fresh read. At most one
+// step is admitted and run. It answers what was admitted, whoever proposed it, or why nothing was.
+func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []plan.Rule) (*plan.Admission, string, error) {
+	c.mu.Lock()
+	c.proposals[proposal.Key] = proposal
+	c.mu.Unlock()
+
+	c.arbiter.Lock()
+	defer c.arbiter.Unlock()
+	c.Refresh(ctx)
+	c.mu.Lock()
+	seen, proposals := c.latest, slices.Collect(maps.Values(c.proposals))
+	c.mu.Unlock()
+	admitted, why := plan.Admit(seen, rules, proposals)
+	if admitted == nil {
+		return nil, why, nil
+	}
+	results, err := c.Run(ctx, admitted.Step.Batch)
+	if err == nil {
+		err = results.Err()
+	}
+	return admitted, "", err
+}

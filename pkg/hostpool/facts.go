@@ -1,0 +1,146 @@
+package hostpool
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/inventory"
+)
+
+// facts are the latest answers of the hosts, from which snapshots are put together. Each answer carries the number of
+// the reading it came from, so that a slow one never replaces a newer one.
+type facts struct {
+	cluster   *inventory.Cluster
+	clusterNo int
+	clusterOK bool
+	disks     []hyperv.VirtualDisk
+	disksOK   bool
+	hosts     map[string]hostFacts
+	downSince map[string]time.Time
+	memory    memory
+}
+
+type hostFacts struct {
+	host hyperv.Host
+	no   int
+	ok   bool
+}
+
+func newFacts() *facts {
+	return &facts{hosts: map[string]hostFacts{}, downSince: map[string]time.Time{}, memory: newMemory()}
+}
+
+// setHost keeps a host's answer unless a newer one is there. Not ok means that the reading failed.
+func (f *facts) setHost(name string, h hyperv.Host, no int, ok bool) {
+	if no > f.hosts[name].no {
+		f.hosts[name] = hostFacts{host: h, no: no, ok: ok}
+	}
+}
+
+func (f *facts) setCluster(c *inventory.Cluster, disks []hyperv.VirtualDisk, disksOK bool, no int, now time.Time) {
+	if no <= f.clusterNo {
+		return
+	}
+	f.cluster, f.clusterNo, f.clusterOK = c, no, c != nil
+	f.disks, f.disksOK = disks, disksOK
+	if c == nil {
+		return
+	}
+	for _, n := range c.Nodes {
+		if n.State != hyperv.HostDown {
+			delete(f.downSince, n.Name)
+		} else if _, known := f.downSince[n.Name]; !known {
+			f.downSince[n.Name] = now
+		}
+	}
+}
+
+// snapshot puts the latest answers together.
+func (f *facts) snapshot(now time.Time) *hyperv.Snapshot {
+	s := &hyperv.Snapshot{}
+	if f.clusterOK {
+		s.Cluster = &f.cluster.Cluster
+		s.Groups, s.Folders, s.PoolsSeen, s.Volumes = f.cluster.Groups, f.cluster.Folders, f.cluster.PoolsSeen, f.cluster.Volumes
+		s.Disks, s.DisksSeen = f.disks, f.disksOK
+	}
+	if f.cluster != nil {
+		for _, n := range f.cluster.Nodes {
+			s.Hosts = append(s.Hosts, f.host(n, now))
+		}
+	}
+	slices.SortFunc(s.Hosts, func(a, b hyperv.Host) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Groups, func(a, b hyperv.Group) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Folders, func(a, b hyperv.Folder) int { return cmp.Compare(a.Path, b.Path) })
+	return s
+}
+
+func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
+	known := f.hosts[n.Name]
+	h := hyperv.Host{Name: n.Name}
+	if known.ok {
+		h = known.host
+	}
+	h.State = n.State
+	if !f.clusterOK {
+		h.State = hyperv.HostUnknown
+	}
+	since, down := f.downSince[n.Name]
+	h.Gone = f.clusterOK && n.State == hyperv.HostDown && down && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
+	if h.Gone {
+		// What it told before it went down is not there any more.
+		h = hyperv.Host{Name: n.Name, State: n.State, Gone: true}
+	}
+	return h
+}
+
+// memory is what several snapshots tell together.
+type memory struct {
+	complete int
+	lastSeen map[string]int
+	// moving is since when a machine has been in a state of transition.
+	moving map[string]time.Time
+}
+
+// forgetAfter bounds the memory: what was absent from more complete snapshots than this counts as never seen, which means
+// the same to everybody who asks.
+const forgetAfter = 10
+
+func newMemory() memory { return memory{lastSeen: map[string]int{}, moving: map[string]time.Time{}} }
+
+// remember takes in a snapshot of a full reading and writes into it what it means together with those before.
+func (m *memory) remember(s *hyperv.Snapshot, counts bool, now time.Time) {
+	if counts && s.Complete() {
+		m.complete++
+	}
+	seen := func(key string) { m.lastSeen[hyperv.Key(key)] = m.complete }
+	settling := map[string]time.Time{}
+	for _, h := range s.Hosts {
+		for _, vm := range h.Machines {
+			seen(vm.ID)
+			if !vm.Settled() {
+				since, known := m.moving[hyperv.Key(vm.ID)]
+				if !known {
+					since = now
+				}
+				settling[hyperv.Key(vm.ID)] = since
+			}
+		}
+	}
+	for _, d := range s.Disks {
+		seen(d.Path)
+	}
+	m.moving = settling
+	s.Memory = hyperv.Memory{CompleteSnapshots: m.complete, LastSeen: map[string]int{}, SettlingFor: map[string]time.Duration{}}
+	for key, n := range m.lastSeen {
+		if m.complete-n > forgetAfter {
+			delete(m.lastSeen, key)
+			continue
+		}
+		s.Memory.LastSeen[key] = n
+	}
+	for key, since := range settling {
+		s.Memory.SettlingFor[key] = now.Sub(since)
+	}
+}

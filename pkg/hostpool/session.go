@@ -1,0 +1,73 @@
+package hostpool
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+// sessions keeps one agent per host open.
+type sessions struct {
+	driver hostagent.Driver
+
+	mu     sync.Mutex
+	agents map[string]hostagent.Agent
+}
+
+// run runs a batch on its target's agent. After a transport error the agent is closed: the next batch opens a new
+// session, which begins by waiting for what the old one may still run.
+func (s *sessions) run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
+	agent, err := s.open(ctx, b.Target)
+	if err != nil {
+		return nil, err
+	}
+	results, err := agent.Run(ctx, b)
+	if err != nil {
+		s.drop(b.Target.Host, agent)
+	}
+	return results, err
+}
+
+func (s *sessions) open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
+	s.mu.Lock()
+	agent, ok := s.agents[target.Host]
+	s.mu.Unlock()
+	if ok {
+		return agent, nil
+	}
+	// Opening may take long; the lock is not held meanwhile.
+	agent, err := s.driver.Open(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other, raced := s.agents[target.Host]; raced {
+		return other, agent.Close()
+	}
+	s.agents[target.Host] = agent
+	return agent, nil
+}
+
+func (s *sessions) drop(host string, agent hostagent.Agent) {
+	s.mu.Lock()
+	if s.agents[host] == agent {
+		delete(s.agents, host)
+	}
+	s.mu.Unlock()
+	// The session is broken already; that it cannot be closed well tells nothing new.
+	_ = agent.Close()
+}
+
+func (s *sessions) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for host, agent := range s.agents {
+		errs = append(errs, agent.Close())
+		delete(s.agents, host)
+	}
+	return errors.Join(errs...)
+}

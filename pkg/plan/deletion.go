@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
+)
+
+// shutDownLimit is how long a machine that is being deleted may take to shut down before it is turned off.
+const shutDownLimit = 10 * time.Minute
+
+// forDeletion plans the way to nothing: stop, unregister, remove the files. An empty plan means that nothing is left.
+func forDeletion(want GuestCluster, seen *hyperv.Snapshot) Plan {
+	var p Plan
+	if want.Deletion == Leave {
+		return p
+	}
+	for _, m := range want.Members {
+		deleteMember(&p, m, seen)
+	}
+	return p
+}
+
+func deleteMember(p *Plan, m Member, seen *hyperv.Snapshot) {
+	folder, folderPresence := seen.Folder(m.Folder)
+	if folderPresence == hyperv.Known && !(folder.Readable && folder.Stamp.SameObject(m.Stamp)) {
+		// It is not ours, so nothing of ours can be in it.
+		return
+	}
+	if checkCopies(p, m, seen) {
+		return
+	}
+	vm, presence := findMember(m, seen)
+	switch {
+	case presence == hyperv.Unknown || folderPresence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s cannot be seen: not every host answers", m.Name))
+	case presence == hyperv.Known:
+		deleteMachine(p, m, vm, seen)
+	default:
+		deleteFiles(p, m, folderPresence, seen)
+	}
+}
+
+func deleteMachine(p *Plan, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot) {
+	group, groupPresence := seen.GroupOf(vm.ID)
+	switch {
+	case vm.Configuration == nil || groupPresence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
+	case vm.Off() && vm.Settled():
+		p.step(removeMachine(m, vm, group))
+	case seen.Memory.SettlingFor[hyperv.Key(vm.ID)] > shutDownLimit, vm.Running() && group == nil:
+		p.step(Step{
+			Key: "stop/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("turn %s off on %s", m.Name, vm.HostName),
+			Batch: change(vm.HostName, cmdlet.VMByID("vm", vm.ID), cmdlet.TurnOffVM("off", "vm")),
+		})
+	case !vm.Settled() || group != nil && group.Moving():
+		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("%s is shutting down", m.Name))
+	case group != nil && group.OfflineAction != cmdlet.OfflineActionShutDown:
+		// A machine that is saved cannot be removed cleanly, and its disks would hold a half-written state.
+		p.step(Step{
+			Key: "protect/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("shut %s down instead of saving it", m.Name),
+			Batch: change(vm.HostName, cmdlet.MachineResource("resource", group.Resource),
+				cmdlet.SetOfflineAction("offline", "resource", cmdlet.OfflineActionShutDown), cmdlet.StopGroup("stop", group.Name)),
+		})
+	default:
+		p.step(stopMachine(m, vm, group))
+	}
+}
+
+func stopMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
+	s := Step{Key: "stop/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("shut %s down on %s", m.Name, vm.HostName)}
+	if group == nil {
+		s.Batch = change(vm.HostName, cmdlet.VMByID("vm", vm.ID), cmdlet.TurnOffVM("off", "vm"))
+		return s
+	}
+	s.Batch = change(vm.HostName, cmdlet.StopGroup("stop", group.Name))
+	return s
+}
+
+// removeMachine takes the shared disks off first, so that no file is removed while a machine refers to it.
+func removeMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
+	var calls []hostagent.Call
+	if group != nil {
+		calls = append(calls, cmdlet.RemoveMachineGroup("group", vm.ID))
+	}
+	calls = append(calls, cmdlet.VMByID("vm", vm.ID))
+	for i, d := range vm.Configuration.Drives {
+		if d.ControllerType != "SCSI" || hyperv.Within(m.Folder, d.Path) {
+			continue
+		}
+		got := fmt.Sprintf("drive%d", i)
+		calls = append(calls, cmdlet.DriveAt(got, "vm", cmdlet.Slot{Controller: d.Controller, Location: d.Location}), cmdlet.DetachDrive(fmt.Sprintf("detach%d", i), got))
+	}
+	calls = append(calls, cmdlet.RemoveVM("remove", "vm"), cmdlet.RemoveStampedFolder("folder", m.Folder, m.Stamp.Encode()))
+	return Step{
+		Key: "remove/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("remove %s from %s with its files", m.Name, vm.HostName),
+		Batch: change(vm.HostName, calls...),
+	}
+}
+
+// deleteFiles removes what a member without a machine left, and believes that it is gone once two complete snapshots
+// say so.
+func deleteFiles(p *Plan, m Member, folder hyperv.Presence, seen *hyperv.Snapshot) {
+	if folder == hyperv.Known {
+		f, _ := seen.Folder(m.Folder)
+		if w, ok := f.WorkFor(m.OSDisk()); ok && w.State == hyperv.WorkRunning {
+			p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("the image is still being copied for %s", m.Name))
+			return
+		}
+		p.step(Step{
+			Key: "files/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("remove the files of %s", m.Name),
+			Batch: change("", cmdlet.RemoveStampedFolder("folder", m.Folder, m.Stamp.Encode())),
+		})
+		return
+	}
+	if m.RecordedID != "" && seen.Memory.AbsentFor(m.RecordedID) < 2 {
+		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("making sure that %s is gone", m.Name))
+	}
+}

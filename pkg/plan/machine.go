@@ -1,0 +1,272 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
+)
+
+// repair gathers what one machine needs in one batch on the host that has it.
+type repair struct {
+	want  GuestCluster
+	m     Member
+	vm    *hyperv.Machine
+	group *hyperv.Group
+	host  *hyperv.Host
+	seen  *hyperv.Snapshot
+
+	plan  *Plan
+	calls []hostagent.Call
+	does  []string
+	// incomplete is whether the machine lacks something that it must have before it is started.
+	incomplete bool
+	// configured is whether a call changed the machine through Hyper-V's cmdlets, which the host cluster then must read.
+	configured bool
+}
+
+// forMachine plans an existing member: what is missing or has drifted, then the start.
+func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot) {
+	group, groupPresence := seen.GroupOf(vm.ID)
+	host, known := seen.Host(vm.HostName)
+	switch {
+	case vm.Configuration == nil || groupPresence == hyperv.Unknown || !known:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
+		return
+	case !vm.Settled() || group != nil && group.Moving():
+		p.wait(settling(vm, group), fmt.Sprintf("%s is %s on %s", m.Name, activity(vm, group), vm.HostName))
+		return
+	}
+	r := &repair{want: want, m: m, vm: vm, group: group, host: host, seen: seen, plan: p}
+	r.name()
+	r.adapters()
+	r.settings()
+	r.controller()
+	r.disks()
+	r.role()
+	r.start()
+	r.finish()
+}
+
+func settling(vm *hyperv.Machine, group *hyperv.Group) v1alpha1.Reason {
+	switch {
+	case vm.Migrating():
+		return v1alpha1.ReasonMigrating
+	case group != nil && slices.Contains(group.Status, "Unmonitored"):
+		return v1alpha1.ReasonRestarting
+	default:
+		return v1alpha1.ReasonStarting
+	}
+}
+
+func activity(vm *hyperv.Machine, group *hyperv.Group) string {
+	switch {
+	case vm.Migrating():
+		return "migrating"
+	case vm.State != "Running" && vm.State != "Off":
+		return strings.ToLower(vm.State)
+	case group != nil && group.Moving():
+		return "changing state"
+	default:
+		return "busy"
+	}
+}
+
+func (r *repair) add(does string, calls ...hostagent.Call) {
+	if !slices.Contains(r.does, does) {
+		r.does = append(r.does, does)
+	}
+	r.calls = append(r.calls, calls...)
+	r.configured = true
+}
+
+// needsOff says that something can only be mended while the machine is off, which is the user's own act.
+func (r *repair) needsOff(what string) {
+	r.plan.wait(v1alpha1.ReasonWaitingForPowerOff, fmt.Sprintf("%s of %s will be mended when it is off: shut it down when it suits you", what, r.m.Name))
+}
+
+func (r *repair) id(name string) string { return fmt.Sprintf("%s%d", name, len(r.calls)) }
+
+func (r *repair) name() {
+	if r.vm.Name != r.m.VMName() {
+		r.add("rename it back", cmdlet.RenameVM(r.id("name"), "vm", r.m.VMName()))
+	}
+}
+
+func (r *repair) adapters() {
+	for _, n := range r.m.Networks {
+		a := r.vm.Adapter(n.Name)
+		if a == nil {
+			r.addAdapter(n)
+			continue
+		}
+		if a.MAC != n.MAC || a.Dynamic {
+			r.setMAC(n)
+		}
+		if !strings.EqualFold(a.SwitchName, n.SwitchName) {
+			got := r.id("adapter")
+			r.add("connect adapter "+n.Name, cmdlet.AdapterByName(got, "vm", n.Name), cmdlet.ConnectAdapter(r.id("connect"), got, n.SwitchName))
+		}
+		if a.VLAN != n.VLAN {
+			r.setVLAN(n)
+		}
+	}
+}
+
+func (r *repair) addAdapter(n Network) {
+	r.add("add adapter "+n.Name, cmdlet.AddAdapter(r.id("adapter"), "vm", cmdlet.Adapter{Name: n.Name, SwitchName: n.SwitchName, MACAddress: n.MAC.String()}))
+	if n.VLAN != 0 {
+		r.setVLAN(n)
+	}
+}
+
+func (r *repair) setMAC(n Network) {
+	if !r.vm.Off() {
+		r.needsOff("the MAC address of adapter " + n.Name)
+		return
+	}
+	got := r.id("adapter")
+	r.add("set the address of adapter "+n.Name, cmdlet.AdapterByName(got, "vm", n.Name), cmdlet.SetStaticMAC(r.id("mac"), got, n.MAC.String()))
+}
+
+func (r *repair) setVLAN(n Network) {
+	if n.VLAN == 0 {
+		r.add("take adapter "+n.Name+" out of its VLAN", cmdlet.SetUntagged(r.id("vlan"), "vm", n.Name))
+		return
+	}
+	r.add("put adapter "+n.Name+" into its VLAN", cmdlet.SetVLAN(r.id("vlan"), "vm", n.Name, n.VLAN))
+}
+
+func (r *repair) settings() {
+	c, s := r.vm.Configuration, settings(r.want, r.host)
+	if c.StartAction != "Nothing" || c.StopAction != "ShutDown" || s.Checkpoints != "" && c.CheckpointType != s.Checkpoints || s.AutomaticCheckpointsOff && c.AutomaticCheckpoint {
+		r.add("set start, stop and checkpoint actions", cmdlet.SetProtection(r.id("protection"), "vm", s))
+	}
+	if c.Processors == s.Processors && c.MemoryBytes == s.MemoryBytes && !c.DynamicMemory {
+		return
+	}
+	if !r.vm.Off() {
+		r.needsOff("processors and memory")
+		return
+	}
+	r.add("set processors and memory", cmdlet.SetProcessorsAndMemory(r.id("size"), "vm", s))
+}
+
+func (r *repair) controller() {
+	if slices.Contains(r.vm.Configuration.Controllers, SharedController) {
+		return
+	}
+	r.incomplete = true
+	if !r.vm.Off() {
+		r.needsOff("the controller for shared disks")
+		return
+	}
+	r.incomplete = false
+	r.add("add the controller for shared disks", cmdlet.AddController(r.id("controller"), "vm"))
+}
+
+// disks attaches what is wanted and detaches from the shared controller what is not: nothing else may be on it.
+func (r *repair) disks() {
+	for _, d := range r.want.Disks {
+		r.disk(d)
+	}
+	for _, drive := range r.vm.Configuration.Drives {
+		if drive.Controller == SharedController && drive.ControllerType == "SCSI" && !r.wants(drive.Path) {
+			r.detach("detach "+hyperv.BaseName(drive.Path), drive)
+		}
+	}
+}
+
+func (r *repair) wants(path string) bool {
+	return slices.ContainsFunc(r.want.Disks, func(d AttachedDisk) bool { return hyperv.SamePath(d.Path, path) })
+}
+
+func (r *repair) disk(d AttachedDisk) {
+	drive := r.vm.DriveWith(d.Path)
+	right := drive != nil && drive.ControllerType == "SCSI" && drive.Controller == d.Slot.Controller && drive.Location == d.Slot.Location && drive.PersistentReservations
+	switch {
+	case right:
+		return
+	case !d.Ready:
+		r.incomplete = true
+		return
+	case drive != nil && !r.vm.Off():
+		// Taking it off to put it right would take the disk from a running cluster.
+		r.incomplete = true
+		r.needsOff("the attachment of disk " + d.Name)
+		return
+	case drive != nil:
+		r.detach("detach disk "+d.Name+" from the wrong place", *drive)
+	}
+	if other := r.vm.DriveIn(d.Slot.Controller, d.Slot.Location); other != nil && !hyperv.SamePath(other.Path, d.Path) && r.wants(other.Path) {
+		r.incomplete = true
+		return
+	}
+	if !slices.Contains(r.vm.Configuration.Controllers, SharedController) && !r.vm.Off() {
+		r.incomplete = true
+		return
+	}
+	r.add("attach disk "+d.Name, cmdlet.AttachSharedDisk(r.id("attach"), "vm", d.Path, d.Slot))
+}
+
+func (r *repair) detach(does string, drive hyperv.Drive) {
+	got := r.id("drive")
+	r.add(does, cmdlet.DriveAt(got, "vm", cmdlet.Slot{Controller: drive.Controller, Location: drive.Location}), cmdlet.DetachDrive(r.id("detach"), got))
+}
+
+// role makes the machine a role of the host cluster, and keeps it from being saved.
+func (r *repair) role() {
+	switch {
+	case r.group == nil:
+		r.add("make it a clustered role",
+			cmdlet.MakeClustered(r.id("group"), r.vm.ID, r.m.VMName()),
+			cmdlet.MachineResourceOf("resource", "vm"), cmdlet.SetOfflineAction(r.id("offline"), "resource", cmdlet.OfflineActionShutDown))
+	case r.group.Resource != "" && r.group.OfflineAction != cmdlet.OfflineActionShutDown:
+		r.add("shut it down instead of saving it when its resource goes offline",
+			cmdlet.MachineResource("resource", r.group.Resource), cmdlet.SetOfflineAction(r.id("offline"), "resource", cmdlet.OfflineActionShutDown))
+	}
+}
+
+func (r *repair) start() {
+	if !r.vm.Off() {
+		return
+	}
+	if r.incomplete {
+		r.plan.wait(v1alpha1.ReasonAttaching, fmt.Sprintf("%s is started once its shared disks can be attached", r.m.Name))
+		return
+	}
+	name := r.m.VMName()
+	if r.group != nil {
+		name = r.group.Name
+	}
+	r.add("start it", cmdlet.StartGroup(r.id("start"), name))
+}
+
+func (r *repair) finish() {
+	if len(r.calls) == 0 {
+		r.awaitGuest()
+		return
+	}
+	calls := append([]hostagent.Call{cmdlet.VMByID("vm", r.vm.ID)}, r.calls...)
+	reason := v1alpha1.ReasonRepairing
+	if r.vm.Off() {
+		reason = v1alpha1.ReasonStarting
+	} else if r.group != nil && r.configured {
+		calls = append(calls, cmdlet.RefreshConfiguration("refresh", r.vm.ID))
+	}
+	r.plan.step(Step{
+		Key: "machine/" + r.m.Name, Reason: reason, Describe: fmt.Sprintf("%s on %s: %s", r.m.Name, r.vm.HostName, strings.Join(r.does, ", ")),
+		Batch: change(r.vm.HostName, calls...),
+	})
+}
+
+// awaitGuest waits for the heartbeat of a machine that runs.
+func (r *repair) awaitGuest() {
+	if r.vm.Running() && !r.vm.Healthy() {
+		r.plan.wait(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s runs on %s; waiting for its heartbeat", r.m.Name, r.vm.HostName))
+	}
+}

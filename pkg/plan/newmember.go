@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
+)
+
+// forNewMember plans a member that was never made: its folder and the copy of the image first, then the machine.
+func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, places *placement) {
+	if !want.NewAllowed {
+		p.block(v1alpha1.ReasonNamespaceNotAllowed, fmt.Sprintf("namespace %s may not use this host cluster: ask the platform team to allow it in HostCluster spec.allowedNamespaces", want.Namespace))
+		return
+	}
+	if !seen.Complete() {
+		p.wait(v1alpha1.ReasonObservationIncomplete, "waiting until every host can be seen before anything new is made")
+		return
+	}
+	folder, presence := seen.Folder(m.Folder)
+	if presence == hyperv.Unknown {
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Machine.Pool))
+		return
+	}
+	var work hyperv.Work
+	started := false
+	if presence == hyperv.Known {
+		work, started = folder.WorkFor(m.OSDisk())
+	}
+	switch {
+	case started && work.State == hyperv.WorkRunning:
+		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("copying the image for %s", m.Name))
+	case started && work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
+		createMachine(p, want, m, seen, places)
+	default:
+		copyImage(p, want, m, seen)
+	}
+}
+
+// copyImage makes the folder and starts the copy on the node that owns the volume, where it needs no network.
+func copyImage(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot) {
+	volume, ok := seen.Volume(want.Machine.Pool)
+	if !ok {
+		p.block(v1alpha1.ReasonPoolMissing, fmt.Sprintf("storage pool %s is on no cluster shared volume of the host cluster", want.Machine.Pool))
+		return
+	}
+	id := WorkID(m.Stamp, "os")
+	p.step(Step{
+		Key: "copy/" + m.Name, Reason: v1alpha1.ReasonCreating, Describe: fmt.Sprintf("copy the image for %s to %s", m.Name, m.OSDisk()),
+		Batch: change(volume.OwnerNode,
+			cmdlet.NewStampedFolder("folder", m.Folder, m.Stamp.Encode()),
+			cmdlet.StartCopy("copy", id, hash(want.Machine.Image, m.OSDisk()), want.Machine.Image, m.OSDisk()),
+		),
+	})
+}
+
+// WorkID names a long operation: the same for the same step of the same object, whoever asks.
+func WorkID(stamp hyperv.Stamp, step string) string { return hash(stamp.UID, stamp.Member, step) }
+
+func hash(parts ...string) string {
+	h := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func change(host string, calls ...hostagent.Call) hostagent.Batch {
+	return hostagent.Batch{Target: hostagent.Target{Host: host}, Logon: hostagent.LogonNetwork, OnError: hostagent.Stop, Calls: calls}
+}
+
+// createMachine makes the machine with everything it has before its first start.
+func createMachine(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, places *placement) {
+	host, reason := places.choose(m)
+	if host == nil {
+		p.wait(v1alpha1.ReasonWaitingForHost, fmt.Sprintf("no host can take %s: %s", m.Name, reason))
+		return
+	}
+	calls := []hostagent.Call{
+		cmdlet.NewVM("vm", cmdlet.NewMachine{
+			Name: m.VMName(), Folder: m.Folder, Version: commonVersion(seen), MemoryBytes: want.Machine.MemoryBytes, OSDisk: m.OSDisk(),
+		}),
+		cmdlet.SetProcessorsAndMemory("size", "vm", settings(want, host)),
+		cmdlet.SetProtection("protection", "vm", settings(want, host)),
+		cmdlet.RemoveNewAdapters("adapters", "vm"),
+	}
+	for i, n := range m.Networks {
+		calls = append(calls, addAdapter(i, n)...)
+	}
+	calls = append(calls, cmdlet.AddController("controller", "vm"))
+	for i, d := range want.Disks {
+		if d.Ready {
+			calls = append(calls, cmdlet.AttachSharedDisk(fmt.Sprintf("disk%d", i), "vm", d.Path, d.Slot))
+		}
+	}
+	calls = append(calls,
+		cmdlet.MakeNewClustered("group", "vm", m.VMName()),
+		cmdlet.MachineResourceOf("resource", "vm"),
+		cmdlet.SetOfflineAction("offline", "resource", cmdlet.OfflineActionShutDown),
+	)
+	p.step(Step{
+		Key: "create/" + m.Name, Reason: v1alpha1.ReasonCreating, Describe: fmt.Sprintf("create machine %s on %s", m.Name, host.Name),
+		Batch: change(host.Name, calls...),
+	})
+}
+
+func addAdapter(i int, n Network) []hostagent.Call {
+	calls := []hostagent.Call{cmdlet.AddAdapter(fmt.Sprintf("adapter%d", i), "vm", cmdlet.Adapter{
+		Name: n.Name, SwitchName: n.SwitchName, MACAddress: n.MAC.String(),
+	})}
+	if n.VLAN != 0 {
+		calls = append(calls, cmdlet.SetVLAN(fmt.Sprintf("vlan%d", i), "vm", n.Name, n.VLAN))
+	}
+	return calls
+}
+
+// settings are what the host's build lets be said: CheckpointType came with 2016, automatic checkpoints with 2019
+// ("Set-VM").
+func settings(want GuestCluster, host *hyperv.Host) cmdlet.MachineSettings {
+	s := cmdlet.MachineSettings{Processors: want.Machine.Processors, MemoryBytes: want.Machine.MemoryBytes}
+	if host.Build >= hyperv.Build2016 {
+		s.Checkpoints = "ProductionOnly"
+	}
+	s.AutomaticCheckpointsOff = host.Build >= hyperv.Build2019
+	return s
+}
+
+// commonVersion is the highest configuration version that every host supports, so that a member can run on any of
+// them; empty when there is none or hosts before 2016 do not tell.
+func commonVersion(seen *hyperv.Snapshot) string {
+	counts := map[string]int{}
+	answered := 0
+	for _, h := range seen.Hosts {
+		if !h.Answered {
+			continue
+		}
+		answered++
+		if h.Build < hyperv.Build2016 {
+			return ""
+		}
+		for _, v := range h.SupportedVersions {
+			counts[v]++
+		}
+	}
+	best := ""
+	for v, n := range counts {
+		// 254.0 and 255.0 are Windows' own names for prerelease and experimental versions ("Get-VMHostSupportedVersion").
+		if n == answered && hyperv.CompareVersions(v, "254.0") < 0 && hyperv.CompareVersions(v, best) > 0 {
+			best = v
+		}
+	}
+	return best
+}

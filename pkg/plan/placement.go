@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"guestclustering.io/operator/pkg/hyperv"
+)
+
+// requirement is what a machine needs of a host.
+type requirement struct {
+	memoryBytes int64
+	switches    []string
+	version     string
+	classNames  []string
+	id          string
+}
+
+// unfit says why a host cannot take a machine at all, or nothing.
+func unfit(h *hyperv.Host, need requirement) string {
+	switch {
+	case h.State != hyperv.HostUp:
+		return "it is " + strings.ToLower(string(h.State))
+	case !h.Answered:
+		return "it does not answer"
+	case h.FreeMemoryBytes < need.memoryBytes:
+		return "it has too little free memory"
+	}
+	for _, s := range need.switches {
+		if !containsFold(h.Switches, s) {
+			return "it has no switch " + s
+		}
+	}
+	if need.version != "" && len(h.SupportedVersions) > 0 && !slices.Contains(h.SupportedVersions, need.version) {
+		return "it does not support configuration version " + need.version
+	}
+	return ""
+}
+
+// conflicts counts the other machines on a host whose groups share a class name with the machine, whoever gave them
+// that name.
+func conflicts(host string, need requirement, seen *hyperv.Snapshot) int {
+	n := 0
+	for i := range seen.Groups {
+		g := &seen.Groups[i]
+		if strings.EqualFold(g.OwnerNode, host) && !strings.EqualFold(g.VMID, need.id) && shareName(g.ClassNames, need.classNames) {
+			n++
+		}
+	}
+	return n
+}
+
+func shareName(a, b []string) bool {
+	return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
+}
+
+func containsFold(list []string, text string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, text) })
+}
+
+// placement spreads the new members of one guest cluster over the hosts.
+type placement struct {
+	want GuestCluster
+	seen *hyperv.Snapshot
+	// taken counts the members of the guest cluster on a host, those planned in this pass included.
+	taken map[string]int
+	// promised is the memory that this pass has given out already.
+	promised map[string]int64
+}
+
+func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
+	p := &placement{want: want, seen: seen, taken: map[string]int{}, promised: map[string]int64{}}
+	for _, m := range want.Members {
+		if vm, presence := findMember(m, seen); presence == hyperv.Known {
+			p.taken[vm.HostName]++
+		}
+	}
+	return p
+}
+
+// choose finds the host for a new member: where the fewest members of its guest cluster are, then the fewest machines
+// of its anti-affinity classes, then the fewest machines; equal hosts in an order of the member's own, so that many guest
+// clusters do not all begin at the same host. Without a host it says why of the last one it looked at.
+func (p *placement) choose(m Member) (*hyperv.Host, string) {
+	need := requirement{memoryBytes: p.want.Machine.MemoryBytes, version: commonVersion(p.seen), classNames: []string{p.want.ClassName}}
+	for _, n := range m.Networks {
+		need.switches = append(need.switches, n.SwitchName)
+	}
+	var fit []*hyperv.Host
+	reason := "it has no hosts"
+	for i := range p.seen.Hosts {
+		h := &p.seen.Hosts[i]
+		promised := need
+		promised.memoryBytes += p.promised[h.Name]
+		if why := unfit(h, promised); why != "" {
+			reason = h.Name + ": " + why
+			continue
+		}
+		fit = append(fit, h)
+	}
+	if len(fit) == 0 {
+		return nil, reason
+	}
+	best := slices.MinFunc(fit, func(a, b *hyperv.Host) int {
+		return cmp.Or(
+			cmp.Compare(p.taken[a.Name], p.taken[b.Name]),
+			cmp.Compare(conflicts(a.Name, need, p.seen), conflicts(b.Name, need, p.seen)),
+			cmp.Compare(len(a.Machines), len(b.Machines)),
+			cmp.Compare(hash(m.Stamp.UID, a.Name), hash(m.Stamp.UID, b.Name)),
+		)
+	})
+	p.taken[best.Name]++
+	p.promised[best.Name] += p.want.Machine.MemoryBytes
+	return best, ""
+}

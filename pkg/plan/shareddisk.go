@@ -1,0 +1,145 @@
+package plan
+
+import (
+	"fmt"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
+)
+
+// SharedDisk is what is wanted of one shared disk, resolved.
+type SharedDisk struct {
+	Stamp  hyperv.Stamp
+	Pool   string
+	Folder string
+	// Path of the file; its extension is the format's.
+	Path      string
+	Format    v1alpha1.DiskFormat
+	SizeBytes int64
+	Fixed     bool
+	// RecordedIdentifier is the disk's own identifier once it was made.
+	RecordedIdentifier string
+	Deletion           Deletion
+	// Claimed is whether a guest cluster holds the disk.
+	Claimed    bool
+	NewAllowed bool
+	// HostCluster is the name for messages.
+	HostCluster string
+}
+
+// ForSharedDisk plans a shared disk's file. Attaching it is the guest cluster's.
+func ForSharedDisk(want SharedDisk, seen *hyperv.Snapshot) Plan {
+	var p Plan
+	if seen == nil {
+		p.wait(v1alpha1.ReasonHostUnreachable, "the host cluster has not been read yet")
+		return p
+	}
+	folder, presence := seen.Folder(want.Folder)
+	switch {
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Pool))
+	case presence == hyperv.Known && !(folder.Readable && folder.Stamp.SameObject(want.Stamp)):
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s carries the stamp of something else; move it away or choose another name", want.Folder))
+	case want.Deletion != NotDeleting:
+		deleteDisk(&p, want, presence, seen)
+	default:
+		provision(&p, want, presence, seen)
+	}
+	return p
+}
+
+func provision(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
+	disk, presence := seen.Disk(want.Path)
+	switch {
+	case presence == hyperv.Known && want.RecordedIdentifier != "" && disk.Identifier != want.RecordedIdentifier:
+		p.block(v1alpha1.ReasonCopyOfOurs, fmt.Sprintf("%s is not the disk that was made there (identifier %s, not %s); put the right file back", want.Path, disk.Identifier, want.RecordedIdentifier))
+	case presence == hyperv.Known:
+		return
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("%s is being made, or cannot be opened now", hyperv.BaseName(want.Path)))
+	case want.RecordedIdentifier != "":
+		forLostDisk(p, want, seen)
+	default:
+		createDisk(p, want, folder, seen)
+	}
+}
+
+// forLostDisk never makes an empty disk in the place of one that held data.
+func forLostDisk(p *Plan, want SharedDisk, seen *hyperv.Snapshot) {
+	if seen.Memory.AbsentFor(want.Path) < 2 {
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was not seen; looking again", want.Path))
+		return
+	}
+	p.block(v1alpha1.ReasonDiskLost, fmt.Sprintf("%s is gone; restore the file, or delete this SharedDisk and create a new one", want.Path))
+}
+
+func createDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
+	if left, ok := predecessor(want.Stamp, seen); ok {
+		p.block(v1alpha1.ReasonOwnedByPrevious, leftBehind(want.Stamp, left))
+		return
+	}
+	if !want.NewAllowed {
+		p.block(v1alpha1.ReasonNamespaceNotAllowed, fmt.Sprintf("namespace %s may not use this host cluster: ask the platform team to allow it in HostCluster spec.allowedNamespaces", want.Stamp.Namespace))
+		return
+	}
+	volume, ok := seen.Volume(want.Pool)
+	if !ok {
+		p.block(v1alpha1.ReasonPoolMissing, fmt.Sprintf("storage pool %s is on no cluster shared volume of the host cluster", want.Pool))
+		return
+	}
+	if !canMake(p, want, volume, seen) {
+		return
+	}
+	var calls []hostagent.Call
+	if folder == hyperv.Absent {
+		calls = append(calls, cmdlet.NewStampedFolder("folder", want.Folder, want.Stamp.Encode()))
+	}
+	calls = append(calls, cmdlet.NewVHD("disk", want.Path, want.SizeBytes, want.Fixed))
+	p.step(Step{
+		Key: "disk", Reason: v1alpha1.ReasonCreating, Describe: "create " + want.Path,
+		Batch: change(volume.OwnerNode, calls...),
+	})
+}
+
+func canMake(p *Plan, want SharedDisk, volume *hyperv.Volume, seen *hyperv.Snapshot) bool {
+	if oldest := OldestBuild(seen); want.Format == v1alpha1.DiskFormatVHDSet && oldest < hyperv.Build2016 {
+		p.block(v1alpha1.ReasonHostTooOld, fmt.Sprintf("%s runs Windows Server 2012 R2; VHD Sets need 2016. Use format VHDX (no online growth, no host backup) or upgrade the hosts", want.HostCluster))
+		return false
+	}
+	if want.Fixed && volume.Free < want.SizeBytes {
+		p.block(v1alpha1.ReasonPoolFull, fmt.Sprintf("storage pool %s has too little free space for a fixed disk of this size: ask the platform team for room, or use provisioning Dynamic", want.Pool))
+		return false
+	}
+	return true
+}
+
+// OldestBuild is the lowest Windows build among the hosts that answered, or 0.
+func OldestBuild(seen *hyperv.Snapshot) int {
+	oldest := 0
+	for _, h := range seen.Hosts {
+		if h.Answered && (oldest == 0 || h.Build < oldest) {
+			oldest = h.Build
+		}
+	}
+	return oldest
+}
+
+func deleteDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
+	switch {
+	case want.Claimed:
+		p.wait(v1alpha1.ReasonInUse, "a guest cluster still uses the disk; remove it there first")
+	case want.Deletion == Leave:
+		return
+	case !seen.Complete():
+		p.wait(v1alpha1.ReasonObservationIncomplete, "not every host answers; the file is removed once it is sure that no machine has it")
+	case len(seen.AttachedTo(want.Path)) > 0:
+		p.wait(v1alpha1.ReasonInUse, "the disk is still attached to "+seen.AttachedTo(want.Path)[0].Name)
+	case folder == hyperv.Known:
+		p.step(Step{
+			Key: "disk", Reason: v1alpha1.ReasonDeleting, Describe: "remove " + want.Folder,
+			Batch: change("", cmdlet.RemoveStampedFolder("folder", want.Folder, want.Stamp.Encode())),
+		})
+	}
+}

@@ -27,7 +27,7 @@ type controllerManager struct {
 
 // startControllerManager returns when the manager says that its controllers' caches are filled.
 func startControllerManager(ctx context.Context, path, kubeconfig string, log io.Writer) (*controllerManager, error) {
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +96,9 @@ func (m *controllerManager) stop() {
 
 // freePort is a loopback port that nobody uses now. The manager does not say which port it took when told
 // to take any, therefore it is chosen here.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("looking for a free port: %w", err)
 	}

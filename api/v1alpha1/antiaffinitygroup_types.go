@@ -15,16 +15,18 @@ type GuestClusterReference struct {
 
 // AntiAffinityGroupSpec says whose members stay apart.
 type AntiAffinityGroupSpec struct {
-	// hostClusterRef names the hosts that the members run on. Changes: fixed.
+	// hostClusterRef names the HostCluster whose hosts run the members. Changes: fixed.
 	// +required
 	HostClusterRef HostClusterReference `json:"hostClusterRef"`
 
-	// management is Managed, or Paused: no change on the hosts for this group. Changes: online.
+	// management is Managed, or Paused: nothing is changed on the hosts for this group, its status is still
+	// kept, and a deletion waits. Changes: online.
 	// +kubebuilder:default=Managed
 	// +optional
 	Management Management `json:"management,omitempty"`
 
-	// guestClusters are those of whose members no two share a host.
+	// guestClusters are the GuestClusters of this namespace that stay apart: no two members of any of them
+	// share a host. One to 16; one that does not exist yet counts once it does. Changes: online.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
@@ -32,12 +34,14 @@ type AntiAffinityGroupSpec struct {
 	// +required
 	GuestClusters []GuestClusterReference `json:"guestClusters"`
 
-	// enforcement is Preferred.
+	// enforcement is Preferred: where hosts are short, a member starts beside another rather than not at all.
+	// Changes: online.
 	// +kubebuilder:default=Preferred
 	// +optional
 	Enforcement AntiAffinityEnforcement `json:"enforcement,omitempty"`
 
-	// remediation is Migrate or Report.
+	// remediation is what is done about members that share a host: Migrate (one is moved by live migration, as
+	// soon as there is a free host) or Report (it is told in status only). Changes: online.
 	// +kubebuilder:default=Migrate
 	// +optional
 	Remediation Remediation `json:"remediation,omitempty"`

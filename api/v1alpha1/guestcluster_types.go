@@ -29,19 +29,28 @@ const (
 )
 
 // GuestClusterMembers says which members there are.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Count') == has(self.count)",message="give count when type is Count, and only then"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Named') == has(self.named)",message="give named when type is Named, and only then"
+// +kubebuilder:validation:XValidation:rule="(!has(self.count) || self.count >= 2) && (!has(self.named) || self.named.size() >= 2)",message="a guest cluster needs at least 2 members; for a single VM clustering adds nothing"
+// +kubebuilder:validation:XValidation:rule="(!has(self.count) || self.count <= 64) && (!has(self.named) || self.named.size() <= 64)",message="a guest cluster has at most 64 members: a failover cluster takes no more nodes"
+// +kubebuilder:validation:XValidation:rule="oldSelf.type != 'Named' || self.type == 'Named'",fieldPath=".type",message="named members keep their names; leave type Named"
 type GuestClusterMembers struct {
-	// type is Count or Named.
+	// type is Count (members are named <NAME>-1 to <NAME>-<count>, where <NAME> is metadata.name in capitals) or
+	// Named. Changes: online, from Count to Named where every existing member is named, and not back.
 	// +kubebuilder:default=Count
 	// +optional
 	Type MembersType `json:"type,omitempty"`
 
-	// count is how many members there are.
+	// count is how many members there are: 2 to 64. Changes: online, upwards; members cannot be removed yet.
+	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="members cannot be removed yet; restore count, or raise it"
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Count *int32 `json:"count,omitempty"`
 
-	// named are the members.
+	// named are the members, 2 to 64. Changes: online, members may be added; members cannot be removed yet.
+	// +kubebuilder:validation:XValidation:rule="oldSelf.all(o, self.exists(n, n.name == o.name))",message="members cannot be removed yet; put the entries back that are missing"
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=100
@@ -51,7 +60,8 @@ type GuestClusterMembers struct {
 
 // NamedMember is a member with a name of its own.
 type NamedMember struct {
-	// name is the member's computer name.
+	// name is the member's computer name: capitals, digits and hyphens, at most 15 characters, not only digits.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z0-9]([A-Z0-9-]{0,13}[A-Z0-9])?$') && !self.matches('^[0-9]+$')",message="a member's name is a computer name: capitals, digits and hyphens, at most 15 characters, not only digits, such as SQL-A"
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
@@ -59,7 +69,12 @@ type NamedMember struct {
 
 // MachineMemory is the memory of a member.
 type MachineMemory struct {
-	// startup is the memory that a member has.
+	// startup is the memory that a member has, as a quantity of bytes such as 4Gi: 512Mi to 12Ti, in steps of 2Mi.
+	// Changes: needs the VM off.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('12Ti')) <= 0",message="a member has 512Mi to 12Ti of memory; write it with a unit, such as 4Gi"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !quantity(string(self)).isInteger() || quantity(string(self)).asInteger() % 2097152 == 0",message="Hyper-V gives memory in steps of 2Mi; write it in Mi or Gi, such as 4Gi"
 	// +kubebuilder:default="4Gi"
 	// +optional
 	Startup resource.Quantity `json:"startup,omitzero"`
@@ -78,16 +93,19 @@ const (
 
 // MachineNetwork is an adapter that every member has.
 type MachineNetwork struct {
-	// name is the adapter's name.
+	// name is the adapter's name, on the hosts and in the guest: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +required
 	Name string `json:"name"`
 
-	// purpose is Client or Cluster.
+	// purpose is Client (the clients' traffic) or Cluster (heartbeats and what members tell each other).
+	// Changes: online.
 	// +required
 	Purpose NetworkPurpose `json:"purpose"`
 
-	// hostNetwork is the HostCluster's network that the adapter is plugged into.
+	// hostNetwork is the HostCluster's network that the adapter is plugged into, by name. Changes: online.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
@@ -96,31 +114,36 @@ type MachineNetwork struct {
 
 // GuestClusterMachine is what every member is made like.
 type GuestClusterMachine struct {
-	// image is the HostCluster's image that OS disks are copied from.
+	// image is the HostCluster's image that OS disks are copied from, by name. Changes: fixed.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the image of existing members is fixed; create another guest cluster from the other image"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Image string `json:"image"`
 
-	// storagePool is the HostCluster's pool that holds the members' files.
+	// storagePool is the HostCluster's storage pool that holds the members' files, by name. Changes: fixed.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the storage pool of existing members is fixed; create another guest cluster in the other pool"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	StoragePool string `json:"storagePool"`
 
-	// cpus is the number of virtual processors.
+	// cpus is the number of virtual processors of a member: 1 to 240. Changes: needs the VM off.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=240
 	// +kubebuilder:default=2
 	// +optional
 	CPUs int32 `json:"cpus,omitempty"`
 
-	// memory is the memory of a member.
+	// memory is the memory of a member. Changes: needs the VM off.
 	// +kubebuilder:default={}
 	// +optional
 	Memory MachineMemory `json:"memory,omitzero"`
 
-	// networks are the adapters of a member.
+	// networks are the adapters of a member, each with a static MAC address: at most 8, one of them with purpose
+	// Cluster. Changes: fixed, as a list of names.
+	// +kubebuilder:validation:XValidation:rule="self.exists(n, n.purpose == 'Cluster')",message="add a network with purpose Cluster: heartbeats must not share the clients' network"
+	// +kubebuilder:validation:XValidation:rule="self.size() == oldSelf.size() && self.all(n, oldSelf.exists(o, o.name == n.name))",message="the networks of existing members are fixed, as a list of names; restore it, or create another guest cluster"
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
@@ -141,7 +164,7 @@ const (
 
 // SharedDiskTemplate is what a SharedDisk is made from.
 type SharedDiskTemplate struct {
-	// spec is the SharedDisk's spec, apart from what it takes from its GuestCluster.
+	// spec is the SharedDisk's spec, apart from hostClusterRef and management, which are the GuestCluster's.
 	// +required
 	Spec SharedDiskTemplateSpec `json:"spec"`
 }
@@ -156,35 +179,42 @@ type SharedDiskReference struct {
 }
 
 // GuestClusterSharedDisk is a disk that every member has.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Template') == has(self.template)",message="give template when type is Template, and only then"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Reference') == has(self.sharedDiskRef)",message="give sharedDiskRef when type is Reference, and only then"
 type GuestClusterSharedDisk struct {
-	// name is what this guest cluster calls the disk.
+	// name is what this guest cluster calls the disk: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
 
-	// type is Template or Reference.
+	// type is Template (SharedDisk <metadata.name>-<name> is made, once) or Reference (a SharedDisk of this
+	// namespace that is declared on its own). Changes: online, as long as the entry stands for the same SharedDisk.
 	// +kubebuilder:default=Template
 	// +optional
 	Type SharedDiskSource `json:"type,omitempty"`
 
-	// template is what the SharedDisk is made from.
+	// template is what the SharedDisk is made from. Changes: as the SharedDisk's own fields.
 	// +optional
 	Template *SharedDiskTemplate `json:"template,omitempty"`
 
-	// sharedDiskRef names a SharedDisk that exists.
+	// sharedDiskRef names a SharedDisk of this namespace. Changes: fixed; another disk is another entry.
 	// +optional
 	SharedDiskRef *SharedDiskReference `json:"sharedDiskRef,omitempty"`
 }
 
 // GuestClusterAntiAffinity says how members are kept apart.
 type GuestClusterAntiAffinity struct {
-	// enforcement is Preferred.
+	// enforcement is Preferred: where hosts are short, a member starts beside another rather than not at all.
+	// Changes: online.
 	// +kubebuilder:default=Preferred
 	// +optional
 	Enforcement AntiAffinityEnforcement `json:"enforcement,omitempty"`
 
-	// remediation is Migrate or Report.
+	// remediation is what is done about members that share a host: Migrate (one is moved by live migration, as
+	// soon as there is a free host) or Report (it is told in status only). Changes: online.
 	// +kubebuilder:default=Migrate
 	// +optional
 	Remediation Remediation `json:"remediation,omitempty"`
@@ -192,21 +222,24 @@ type GuestClusterAntiAffinity struct {
 
 // GuestClusterSpec says what members, disks and placement are wanted.
 type GuestClusterSpec struct {
-	// hostClusterRef names the hosts that the members run on. Changes: fixed.
+	// hostClusterRef names the HostCluster whose hosts run the members. Changes: fixed.
 	// +required
 	HostClusterRef HostClusterReference `json:"hostClusterRef"`
 
-	// management is Managed, or Paused: no change on the hosts for this guest cluster. Changes: online.
+	// management is Managed, or Paused: nothing is changed on the hosts for this guest cluster, its status is
+	// still kept, and a deletion waits. Changes: online.
 	// +kubebuilder:default=Managed
 	// +optional
 	Management Management `json:"management,omitempty"`
 
-	// deletionPolicy is Delete or Orphan.
+	// deletionPolicy is what becomes of the machines when the GuestCluster is deleted: Delete removes them, and
+	// shared disks follow their own reclaimPolicy; Orphan leaves machines on the hosts with their disks attached, and
+	// keeps every disk. Changes: online.
 	// +kubebuilder:default=Delete
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// members says which members there are.
+	// members says which members there are. Changes: online.
 	// +required
 	Members GuestClusterMembers `json:"members"`
 
@@ -214,14 +247,15 @@ type GuestClusterSpec struct {
 	// +required
 	Machine GuestClusterMachine `json:"machine"`
 
-	// sharedDisks are the disks that every member has.
+	// sharedDisks are the disks that every member has, at the same place in each. At most 15. Changes: online;
+	// removing an entry detaches the disk and releases it, and its data stays with the SharedDisk.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=15
 	// +optional
 	SharedDisks []GuestClusterSharedDisk `json:"sharedDisks,omitempty"`
 
-	// antiAffinity says how members are kept apart.
+	// antiAffinity says how members are kept on different hosts. Changes: online.
 	// +kubebuilder:default={}
 	// +optional
 	AntiAffinity GuestClusterAntiAffinity `json:"antiAffinity,omitzero"`
@@ -414,6 +448,13 @@ type GuestClusterStatus struct {
 // GuestCluster is a failover cluster whose nodes are VMs on a cluster of Hyper-V hosts: its members, their
 // shared disks and their placement.
 //
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,message="metadata.name becomes a label and has at most 63 characters: shorten it"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || self.metadata.name.size() + 1 + string(self.spec.members.count).size() <= 15",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and must fit NetBIOS's 15 characters: shorten the name, or name the members in spec.members.named"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || !self.metadata.name.contains('.')",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and a computer name has no dots: take the dots out of the name, or name the members in spec.members.named"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.members.count) || !has(self.spec.members.named) || self.spec.members.named.filter(m, m.name.startsWith(self.metadata.name.upperAscii() + '-') && m.name.substring(self.metadata.name.size() + 1).matches('^[1-9][0-9]{0,3}$') && int(m.name.substring(self.metadata.name.size() + 1)) <= oldSelf.spec.members.count).size() == oldSelf.spec.members.count",fieldPath=".spec.members.named",message="members cannot be removed yet; name every existing member, <NAME>-1 and on, in spec.members.named"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.sharedDisks) || oldSelf.hasValue() && has(oldSelf.value().spec.sharedDisks) && oldSelf.value().spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, !has(d.template) || self.metadata.name.size() + 1 + d.name.size() <= 63)",optionalOldSelf=true,fieldPath=".spec.sharedDisks",message="the SharedDisk of a template is named <name>-<disk> and has at most 63 characters: shorten the disk's name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.sharedDisks) || oldSelf.hasValue() && has(oldSelf.value().spec.sharedDisks) && oldSelf.value().spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, self.spec.sharedDisks.exists_one(e, (has(d.sharedDiskRef) ? d.sharedDiskRef.name : self.metadata.name + '-' + d.name) == (has(e.sharedDiskRef) ? e.sharedDiskRef.name : self.metadata.name + '-' + e.name)))",optionalOldSelf=true,fieldPath=".spec.sharedDisks",message="two entries stand for the same SharedDisk; remove one"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.sharedDisks) || !has(self.spec.sharedDisks) || oldSelf.spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, oldSelf.spec.sharedDisks.all(o, o.name != d.name || (has(d.sharedDiskRef) ? d.sharedDiskRef.name : self.metadata.name + '-' + d.name) == (has(o.sharedDiskRef) ? o.sharedDiskRef.name : self.metadata.name + '-' + o.name)))",fieldPath=".spec.sharedDisks",message="an entry stands for the same SharedDisk always; for another disk, remove the entry and add one with another name"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=gcl,categories=guestclustering

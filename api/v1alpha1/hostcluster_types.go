@@ -13,8 +13,11 @@ type AgentType string
 const AgentSimulated AgentType = "Simulated"
 
 // HostAgent says how the hosts are reached.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Simulated') == has(self.simulated)",message="give simulated when type is Simulated, and only then"
 type HostAgent struct {
-	// type is how the hosts are reached. Changes: online.
+	// type is how the hosts are reached: Simulated (a simulated host cluster, for trying things out).
+	// Changes: online.
 	// +required
 	Type AgentType `json:"type"`
 
@@ -25,7 +28,8 @@ type HostAgent struct {
 
 // SimulatedAgent says where the simulator listens.
 type SimulatedAgent struct {
-	// address is the simulator's batch endpoint as host:port.
+	// address is where the simulator takes batches, as host:port. Changes: online.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9.-]+|\\\\[[0-9A-Fa-f:.]+\\\\]):[0-9]{1,5}$')",message="an address is host:port, such as 127.0.0.1:7100"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=261
 	// +required
@@ -34,13 +38,17 @@ type SimulatedAgent struct {
 
 // StoragePool is a folder on a Cluster Shared Volume in which the operator keeps machines and disks.
 type StoragePool struct {
-	// name is what guest clusters and shared disks call the pool.
+	// name is what guest clusters and shared disks call the pool: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
 
-	// path is the folder as every host sees it.
+	// path is the folder as every host sees it, such as C:\ClusterStorage\Gold: on a Cluster Shared Volume, because
+	// only there may several machines open a disk. At most 128 characters. Changes: fixed.
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'(?i)^[a-z]:\\ClusterStorage(\\[^\\/:*?"<>|]+)+$') && !self.contains('..')`,message=`a storage pool is a folder on a Cluster Shared Volume, such as C:\ClusterStorage\Gold, without a backslash at its end`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a storage pool's path is fixed; add another pool for the other folder"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +required
@@ -62,38 +70,44 @@ const (
 
 // MachineImage is a disk from which members' OS disks are copied.
 type MachineImage struct {
-	// name is what guest clusters call the image.
+	// name is what guest clusters call the image: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
 
-	// path is the image's file as every host sees it.
+	// path is the image's file as every host sees it, such as C:\ClusterStorage\Gold\Images\ws2022.vhdx: a
+	// generalised Windows that boots as a machine of generation 2. At most 255 characters. Changes: online, for
+	// members made from then on.
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'(?i)^[a-z]:(\\[^\\/:*?"<>|]+)*\\[^\\/:*?"<>|]+\.vhdx$') && !self.contains('..')`,message=`an image is the full path of a .vhdx file, such as C:\ClusterStorage\Gold\Images\ws2022.vhdx`
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +required
 	Path string `json:"path"`
 
-	// os is the release of Windows Server that the image holds.
+	// os is the release of Windows Server that the image holds. Changes: online.
 	// +required
 	OS GuestOS `json:"os"`
 }
 
 // HostNetwork is a network of the hosts that guest clusters may plug into.
 type HostNetwork struct {
-	// name is what guest clusters call the network.
+	// name is what guest clusters call the network: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
 
-	// switchName is the virtual switch, under the same name on every host.
+	// switchName is the virtual switch; every host has one of this name, or members cannot move there.
+	// Changes: online.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +required
 	SwitchName string `json:"switchName"`
 
-	// vlan is the VLAN of the adapters. Left out: untagged.
+	// vlan is the VLAN of the adapters. Left out: untagged. Changes: online.
 	// +optional
 	VLAN *HostNetworkVLAN `json:"vlan,omitempty"`
 }
@@ -108,19 +122,28 @@ type HostNetworkVLAN struct {
 }
 
 // MACAddressRange is a range of addresses that are the operator's to give.
+//
+// +kubebuilder:validation:XValidation:rule="self.first <= self.last",message="last is below first; exchange the two"
+// +kubebuilder:validation:XValidation:rule="self.first.size() < 2 || self.last.startsWith(self.first.substring(0, 2))",message="first and last must begin with the same two digits, or the range holds multicast addresses"
 type MACAddressRange struct {
-	// name is what messages call the range.
+	// name is what messages call the range: lower-case letters, digits and hyphens.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="a name here is lower-case letters, digits and hyphens, such as gold-2"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
 
-	// first is the range's first address.
+	// first is the range's first address, in capitals with dashes, such as 02-A1-01-00-00-00. Changes: online,
+	// for adapters made from then on.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9A-F]{2}-){5}[0-9A-F]{2}$')",message="a MAC address is six pairs of hexadecimal digits in capitals with dashes, such as 02-A1-01-00-00-00"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9A-F][13579BDF]')",message="an adapter cannot have a multicast address: the second digit must be even, such as in 02-A1-01-00-00-00"
 	// +kubebuilder:validation:MaxLength=32
 	// +required
 	First string `json:"first"`
 
-	// last is the range's last address, which belongs to it.
+	// last is the range's last address, which belongs to it, written like first. Changes: online, for adapters
+	// made from then on.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9A-F]{2}-){5}[0-9A-F]{2}$')",message="a MAC address is six pairs of hexadecimal digits in capitals with dashes, such as 02-A1-01-00-00-00"
 	// +kubebuilder:validation:MaxLength=32
 	// +required
 	Last string `json:"last"`
@@ -140,62 +163,74 @@ const (
 )
 
 // AllowedNamespaces says whose objects may use a host cluster.
+//
+// +kubebuilder:validation:XValidation:rule="(self.from == 'Selector') == has(self.selector)",message="give selector when from is Selector, and only then"
 type AllowedNamespaces struct {
-	// from says which namespaces may use the host cluster.
+	// from is None, Selector (namespaces whose labels match selector) or All. Changes: online.
 	// +kubebuilder:default=None
 	// +optional
 	From NamespacesFrom `json:"from,omitempty"`
 
-	// selector chooses namespaces by their labels.
+	// selector chooses namespaces by their labels. At most 16 labels and 16 expressions. Changes: online.
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 16) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 16)",message="a selector has at most 16 labels and 16 expressions"
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
 // HostClusterSpec says how the hosts are reached and what of theirs may be used.
 type HostClusterSpec struct {
-	// management is Managed, or Paused: no change on these hosts, whatever object asks for it.
+	// management is Managed, or Paused: nothing is changed on these hosts, whatever object asks for it; status
+	// is still kept. Changes: online.
 	// +kubebuilder:default=Managed
 	// +optional
 	Management Management `json:"management,omitempty"`
 
-	// agent says how the hosts are reached.
+	// agent says how the hosts are reached. Changes: online.
 	// +required
 	Agent HostAgent `json:"agent"`
 
-	// storagePools are the folders that machines and disks may be put in.
+	// storagePools are the folders that machines and disks may be put in. At most 16. Changes: online; what uses
+	// a pool that is taken off the list stays where it is, and nothing new is put there.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
 	StoragePools []StoragePool `json:"storagePools,omitempty"`
 
-	// images are the disks that members may be copied from.
+	// images are the disks that members' OS disks may be copied from. At most 64. Changes: online, for members
+	// made from then on.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	Images []MachineImage `json:"images,omitempty"`
 
-	// networks are what members may be plugged into.
+	// networks are what members may be plugged into. At most 64. Changes: online; an adapter on a network that is
+	// taken off the list stays as it is.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	Networks []HostNetwork `json:"networks,omitempty"`
 
-	// macAddressRanges are where every adapter's static address comes from.
+	// macAddressRanges are where every adapter's static address comes from. They are the operator's alone: outside
+	// every host's own dynamic pool (00-15-5D-…), other managers' pools and other operators' ranges. At most 16.
+	// Changes: online, for adapters made from then on.
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.all(b, a.name == b.name || a.last < b.first || b.last < a.first))",message="two ranges of MAC addresses overlap; make them disjoint"
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	// +optional
 	MACAddressRanges []MACAddressRange `json:"macAddressRanges,omitempty"`
 
-	// allowedNamespaces says whose objects may use this host cluster.
-	// +kubebuilder:default={}
+	// allowedNamespaces says whose objects may use this host cluster; nobody's, unless told. Changes: online; a
+	// namespace that is no longer allowed keeps what it has and gets nothing new.
+	// +kubebuilder:default={"from":"None"}
 	// +optional
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 
-	// pollInterval is how often the hosts are asked.
+	// pollInterval is how often the hosts are asked how they are: 1s to 1h. Changes: online.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s))+$') && duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="pollInterval is a duration from 1s to 1h, such as 30s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:default="30s"

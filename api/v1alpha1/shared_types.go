@@ -12,6 +12,8 @@ const (
 )
 
 // HostClusterReference names a HostCluster.
+//
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="hostClusterRef is fixed; create a new object for the other host cluster"
 type HostClusterReference struct {
 	// name is the HostCluster's metadata.name.
 	// +kubebuilder:validation:MinLength=1

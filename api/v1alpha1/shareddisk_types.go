@@ -8,11 +8,12 @@ import (
 
 // SharedDiskSpec says what disk is wanted.
 type SharedDiskSpec struct {
-	// hostClusterRef names the hosts that the disk lives on. Changes: fixed.
+	// hostClusterRef names the HostCluster whose hosts hold the disk. Changes: fixed.
 	// +required
 	HostClusterRef HostClusterReference `json:"hostClusterRef"`
 
-	// management is Managed, or Paused: no change on the hosts for this disk. Changes: online.
+	// management is Managed, or Paused: nothing is changed on the hosts for this disk, its status is still
+	// kept, and a deletion waits. Changes: online.
 	// +kubebuilder:default=Managed
 	// +optional
 	Management Management `json:"management,omitempty"`
@@ -20,28 +21,43 @@ type SharedDiskSpec struct {
 	SharedDiskTemplateSpec `json:",inline"`
 }
 
-// SharedDiskTemplateSpec is what a disk is, wherever it is declared.
+// SharedDiskTemplateSpec is what a disk is, whether a SharedDisk of its own or a template in a GuestCluster.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.format) == has(oldSelf.format) && (!has(self.format) || self.format == oldSelf.format)",fieldPath=".format",message="format is fixed; create a new disk of the other format and move the data"
 type SharedDiskTemplateSpec struct {
-	// format is VHDX or VHDSet.
+	// format is the file format: VHDX (Windows Server 2012 R2 hosts and later; no online growth, no host
+	// backup) or VHDSet (2016 and later). Left out: VHDSet where the hosts can, else VHDX; status.format of
+	// the SharedDisk says which. Changes: fixed, left out or not.
 	// +optional
 	Format DiskFormat `json:"format,omitempty"`
 
-	// provisioning is Dynamic or Fixed.
+	// provisioning is Dynamic (the file grows as the guests write) or Fixed (the whole size is taken from the
+	// pool at creation). Changes: fixed.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="provisioning is fixed; create a new disk and move the data"
 	// +kubebuilder:default=Dynamic
 	// +optional
 	Provisioning Provisioning `json:"provisioning,omitempty"`
 
-	// size is what the guests see.
+	// size is what the guests see, as a quantity of bytes such as 500Gi: 512Mi to 64Ti, in whole sectors of 512 bytes.
+	// Changes: fixed; a disk never shrinks, and cannot grow yet.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="a shared disk has 512Mi to 64Ti; write the size with a unit, such as 500Gi"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !quantity(string(self)).isInteger() || quantity(string(self)).asInteger() % 512 == 0",message="a disk is a whole number of 512-byte sectors; write the size in Mi, Gi or Ti"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="a shared disk cannot shrink; restore the size, or create a new disk and move the data"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) <= 0",message="a shared disk cannot grow yet; restore the size, or create a new disk and move the data"
 	// +required
 	Size resource.Quantity `json:"size"`
 
-	// storagePool is the pool of the host cluster that holds the file.
+	// storagePool is the HostCluster's storage pool that holds the file, by name. Changes: fixed.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="storagePool is fixed; create a new disk in the other pool and move the data"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	StoragePool string `json:"storagePool"`
 
-	// reclaimPolicy is what becomes of the file when the SharedDisk is deleted.
+	// reclaimPolicy is what becomes of the file when the SharedDisk is deleted: Retain keeps it, Delete
+	// deletes it with all data. Changes: online.
 	// +kubebuilder:default=Retain
 	// +optional
 	ReclaimPolicy ReclaimPolicy `json:"reclaimPolicy,omitempty"`
@@ -132,8 +148,10 @@ type SharedDiskStatus struct {
 	AttachedTo []string `json:"attachedTo,omitempty"`
 }
 
-// SharedDisk is a virtual disk that all members of one guest cluster open.
+// SharedDisk is a virtual disk that all members of one guest cluster open: a VHDX or VHD Set on a Cluster
+// Shared Volume of the hosts. It belongs to at most one guest cluster at a time.
 //
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,message="metadata.name becomes a folder on the hosts and has at most 63 characters: shorten it"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=sdisk,categories=guestclustering

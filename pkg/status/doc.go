@@ -146,24 +146,16 @@ func (f Findings) reconciling(ready Fact) Fact {
 // Summary is the message of the first condition that a reader wants to know of: Ready not True, Available not True,
 // Reconciling, then an informing condition that is not True.
 func Summary(conditions []metav1.Condition) string {
-	find := func(t v1alpha1.ConditionType) *metav1.Condition {
-		for i := range conditions {
-			if conditions[i].Type == string(t) {
-				return &conditions[i]
-			}
-		}
-		return nil
-	}
 	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable} {
-		if c := find(t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" {
+		if c := find(conditions, t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" {
 			return c.Message
 		}
 	}
-	if c := find(v1alpha1.ConditionReconciling); c != nil && (c.Status == metav1.ConditionTrue || c.Reason == string(v1alpha1.ReasonPaused)) && c.Message != "" {
+	if c := find(conditions, v1alpha1.ConditionReconciling); c != nil && (c.Status == metav1.ConditionTrue || c.Reason == string(v1alpha1.ReasonPaused)) && c.Message != "" {
 		return c.Message
 	}
 	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionPlacementSatisfied, v1alpha1.ConditionSatisfied, v1alpha1.ConditionAttached} {
-		if c := find(t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" && c.Reason != string(v1alpha1.ReasonUnclaimed) {
+		if c := find(conditions, t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" && c.Reason != string(v1alpha1.ReasonUnclaimed) {
 			return c.Message
 		}
 	}

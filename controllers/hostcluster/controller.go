@@ -1,0 +1,118 @@
+// Package hostcluster reconciles HostCluster: it takes up the connection, and tells what the hosts are and can do.
+package hostcluster
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/controllers/hostref"
+	"guestclustering.io/operator/controllers/wake"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostpool"
+	"guestclustering.io/operator/pkg/status"
+)
+
+const owner = "hostcluster/status"
+
+// defaultPollInterval stands in for objects written before the field had its default.
+const defaultPollInterval = 30 * time.Second
+
+// Drivers makes the driver for an agent. The key changes when another driver is needed.
+type Drivers func(v1alpha1.HostAgent) (driver hostagent.Driver, key string, err error)
+
+// Reconciler reconciles HostClusters.
+type Reconciler struct {
+	Client  client.Client
+	Pool    *hostpool.Pool
+	Hub     *wake.Hub
+	Drivers Drivers
+	Events  events.EventRecorder
+	Now     func() time.Time
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	named := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: hostref.NameOf(obj)}}}
+	})
+	// Only that an object comes, goes or begins to be deleted matters here, not what it is like.
+	comesOrGoes := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.HostCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.GuestCluster{}, named, comesOrGoes).
+		Watches(&v1alpha1.SharedDisk{}, named, comesOrGoes).
+		Watches(&v1alpha1.AntiAffinityGroup{}, named, comesOrGoes).
+		WatchesRawSource(r.Hub.Source(func(_ context.Context, change hostpool.Change) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: change.HostCluster}}}
+		})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
+		Complete(r)
+}
+
+// Reconcile takes up one HostCluster and writes its status.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var hc v1alpha1.HostCluster
+	if err := r.Client.Get(ctx, req.NamespacedName, &hc); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.Pool.Remove(req.Name)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := status.EnsureFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse); err != nil {
+		return ctrl.Result{}, err
+	}
+	users, err := usersOf(ctx, r.Client, hc.Name)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !hc.DeletionTimestamp.IsZero() && len(users.names) == 0 {
+		r.Pool.Remove(hc.Name)
+		return ctrl.Result{}, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse)
+	}
+	view := r.look(&hc)
+	view.users = users
+	return ctrl.Result{}, r.report(ctx, &hc, view.status(&hc, r.Now()))
+}
+
+// look takes up the connection and gives what is seen through it.
+func (r *Reconciler) look(hc *v1alpha1.HostCluster) view {
+	driver, key, err := r.Drivers(hc.Spec.Agent)
+	if err != nil {
+		return view{configErr: err}
+	}
+	config := hostpool.Config{Driver: driver, DriverKey: key, PollInterval: hc.Spec.PollInterval.Duration}
+	if config.PollInterval <= 0 {
+		config.PollInterval = defaultPollInterval
+	}
+	for _, p := range hc.Spec.StoragePools {
+		config.Pools = append(config.Pools, p.Path)
+	}
+	for _, i := range hc.Spec.Images {
+		config.Files = append(config.Files, i.Path)
+	}
+	var v view
+	v.seen, v.readErr = r.Pool.Set(hc.Name, config).Snapshot()
+	return v
+}
+
+func (r *Reconciler) report(ctx context.Context, hc *v1alpha1.HostCluster, next v1alpha1.HostClusterStatus) error {
+	if equality.Semantic.DeepEqual(hc.Status, next) {
+		return nil
+	}
+	if err := status.Apply(ctx, r.Client, owner, hc, &next); err != nil {
+		return err
+	}
+	status.EmitTransitions(r.Events, hc, hc.Status.Conditions, next.Conditions)
+	return nil
+}

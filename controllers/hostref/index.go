@@ -1,0 +1,49 @@
+package hostref
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"guestclustering.io/operator/api/v1alpha1"
+)
+
+// NameOf is the name of the host cluster that an object refers to; empty for kinds without a reference.
+func NameOf(obj client.Object) string {
+	switch o := obj.(type) {
+	case *v1alpha1.GuestCluster:
+		return o.Spec.HostClusterRef.Name
+	case *v1alpha1.SharedDisk:
+		return o.Spec.HostClusterRef.Name
+	case *v1alpha1.AntiAffinityGroup:
+		return o.Spec.HostClusterRef.Name
+	default:
+		return ""
+	}
+}
+
+// SetupIndexes makes objects findable by Field.
+func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
+	for _, obj := range []client.Object{&v1alpha1.GuestCluster{}, &v1alpha1.SharedDisk{}, &v1alpha1.AntiAffinityGroup{}} {
+		err := mgr.GetFieldIndexer().IndexField(ctx, obj, Field, func(o client.Object) []string { return []string{NameOf(o)} })
+		if err != nil {
+			return fmt.Errorf("indexing %T by host cluster: %w", obj, err)
+		}
+	}
+	return nil
+}
+
+// Requests turns a list's items into requests.
+func Requests[T any, P interface {
+	*T
+	client.Object
+}](items []T) []reconcile.Request {
+	out := make([]reconcile.Request, len(items))
+	for i := range items {
+		out[i] = reconcile.Request{NamespacedName: client.ObjectKeyFromObject(P(&items[i]))}
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package status
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"guestclustering.io/operator/api/v1alpha1"
+)
+
+// EnsureFinalizer puts a finalizer on an object that is not being deleted. The patch carries the resourceVersion, so that
+// it cannot bring back an object that is gone.
+func EnsureFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
+	if !obj.GetDeletionTimestamp().IsZero() || controllerutil.ContainsFinalizer(obj, finalizer) {
+		return nil
+	}
+	before, _ := obj.DeepCopyObject().(client.Object)
+	controllerutil.AddFinalizer(obj, finalizer)
+	if err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("adding finalizer to %s: %w", obj.GetName(), err)
+	}
+	return nil
+}
+
+// RemoveFinalizer lets an object go. One that is gone already is none to let go.
+func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
+	if !controllerutil.ContainsFinalizer(obj, finalizer) {
+		return nil
+	}
+	before, _ := obj.DeepCopyObject().(client.Object)
+	controllerutil.RemoveFinalizer(obj, finalizer)
+	err := c.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing finalizer from %s: %w", obj.GetName(), err)
+	}
+	return nil
+}
+
+// EmitTransitions records an event when Ready or Stalled changed, and none when only a message did.
+func EmitTransitions(recorder events.EventRecorder, obj client.Object, before, after []metav1.Condition) {
+	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionReady, v1alpha1.ConditionStalled} {
+		was, is := find(before, t), find(after, t)
+		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
+			continue
+		}
+		if was == nil && is.Status != metav1.ConditionTrue || t == v1alpha1.ConditionStalled && is.Status != metav1.ConditionTrue {
+			continue
+		}
+		kind := corev1.EventTypeNormal
+		if t == v1alpha1.ConditionStalled {
+			kind = corev1.EventTypeWarning
+		}
+		message := is.Message
+		if message == "" {
+			message = string(t)
+		}
+		recorder.Eventf(obj, nil, kind, is.Reason, string(t), "%s", message)
+	}
+}
+
+func find(conditions []metav1.Condition, t v1alpha1.ConditionType) *metav1.Condition {
+	for i := range conditions {
+		if conditions[i].Type == string(t) {
+			return &conditions[i]
+		}
+	}
+	return nil
+}

@@ -8,7 +8,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostpool"
+	"guestclustering.io/operator/pkg/hyperv"
 )
 
 // NameOf is the name of the host cluster that an object refers to; empty for kinds without a reference.
@@ -46,4 +50,15 @@ func Requests[T any, P interface {
 		out[i] = reconcile.Request{NamespacedName: client.ObjectKeyFromObject(P(&items[i]))}
 	}
 	return out
+}
+
+// Change is what hostpool tells about a host cluster.
+type Change = hostpool.Change
+
+// Named is the metadata of a cluster-scoped object of that name.
+func Named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+
+// RequestFor is the request for the object of a stamp.
+func RequestFor(stamp hyperv.Stamp) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: stamp.Namespace, Name: stamp.Name}}
 }

@@ -2,46 +2,41 @@ package hostpool
 
 import (
 	"fmt"
+	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
 )
 
-// macReservations are the addresses given out by this process, by who has them: a status that says so may not be
+// macReservations are the addresses given out by this process, by whose they are: a status that says so may not be
 // readable yet when the next one asks.
-type macReservations map[string][]hyperv.MAC
+type macReservations map[string]hyperv.MAC
 
-// ReserveMACs gives an owner n addresses from the ranges, in order, that neither an adapter on the hosts nor anybody in
-// used nor another reservation has. Asked again, it gives the same ones. Without enough of them the error's class is Capacity.
-func (c *Cluster) ReserveMACs(owner string, n int, ranges []hyperv.MACRange, used map[hyperv.MAC]bool) ([]hyperv.MAC, error) {
+// ReserveMAC gives an adapter the first address of the ranges that nobody has: no adapter on the hosts, nobody in used, no
+// other reservation, and no host's own pool. Asked again for the same adapter, it gives the same one. When none is left the
+// error's class is Capacity.
+func (c *Cluster) ReserveMAC(adapter string, ranges []hyperv.MACRange, used map[hyperv.MAC]bool) (hyperv.MAC, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	have := c.macs[owner]
-	taken := c.takenMACs(used)
+	if mac, ok := c.macs[adapter]; ok {
+		return mac, nil
+	}
+	taken := c.takenMACs()
 	for _, r := range ranges {
-		for mac := r.First; mac <= r.Last && len(have) < n; mac++ {
-			if !taken[mac] {
-				have = append(have, mac)
-				taken[mac] = true
+		for mac := r.First; mac <= r.Last; mac++ {
+			if !taken[mac] && !used[mac] && !c.inHostPool(mac) {
+				c.macs[adapter] = mac
+				return mac, nil
 			}
 		}
 	}
-	c.macs[owner] = have
-	if len(have) < n {
-		return nil, fmt.Errorf("%w: no free address is left in the MAC address ranges", hostagent.Capacity)
-	}
-	return have[:n], nil
+	return 0, fmt.Errorf("%w: no free address is left in the MAC address ranges", hostagent.Capacity)
 }
 
-func (c *Cluster) takenMACs(used map[hyperv.MAC]bool) map[hyperv.MAC]bool {
+func (c *Cluster) takenMACs() map[hyperv.MAC]bool {
 	taken := map[hyperv.MAC]bool{}
-	for mac := range used {
+	for _, mac := range c.macs {
 		taken[mac] = true
-	}
-	for _, macs := range c.macs {
-		for _, mac := range macs {
-			taken[mac] = true
-		}
 	}
 	if c.latest == nil {
 		return taken
@@ -59,9 +54,25 @@ func (c *Cluster) takenMACs(used map[hyperv.MAC]bool) map[hyperv.MAC]bool {
 	return taken
 }
 
-// ReleaseMACs forgets an owner's reservation: its status holds the addresses now, or it is gone.
-func (c *Cluster) ReleaseMACs(owner string) {
+func (c *Cluster) inHostPool(mac hyperv.MAC) bool {
+	if c.latest == nil {
+		return false
+	}
+	for _, h := range c.latest.Hosts {
+		if h.Answered && h.MACPool.Contains(mac) {
+			return true
+		}
+	}
+	return false
+}
+
+// ReleaseMACs forgets the reservations of all adapters whose names begin with the prefix: their object is gone.
+func (c *Cluster) ReleaseMACs(prefix string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.macs, owner)
+	for adapter := range c.macs {
+		if strings.HasPrefix(adapter, prefix) {
+			delete(c.macs, adapter)
+		}
+	}
 }

@@ -91,7 +91,7 @@ type Host struct {
 	// Files are those of the asked files that exist.
 	Files    []string
 	Machines []Machine
-	// Adapters of everything on the host but our own machines, whose adapters stand with them.
+	// ForeignAdapters belong to no machine of the host: they are the host's own.
 	ForeignAdapters []Adapter
 }
 

@@ -9,13 +9,19 @@ import (
 // StampFile is the name of the stamp in a folder of ours.
 const StampFile = "guestclustering.json"
 
+// The kinds of objects that have folders on the host cluster.
+const (
+	KindGuestCluster = "GuestCluster"
+	KindSharedDisk   = "SharedDisk"
+)
+
 // Stamp says whose a folder on the host cluster is. What lies in a stamped folder belongs to the object the stamp names.
 type Stamp struct {
 	// ClusterID is the Kubernetes cluster: the UID of its namespace kube-system.
 	ClusterID    string `json:"clusterID"`
 	Namespace    string `json:"namespace"`
 	NamespaceUID string `json:"namespaceUID"`
-	// Kind and Name are those of the Kubernetes object: GuestCluster or SharedDisk.
+	// Kind and Name are those of the Kubernetes object: KindGuestCluster or KindSharedDisk.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	UID  string `json:"uid"`

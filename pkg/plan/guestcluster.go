@@ -20,6 +20,8 @@ type GuestCluster struct {
 	Members         []Member
 	Machine         Machine
 	Disks           []AttachedDisk
+	// Released are the paths of disks that the guest cluster had and names no more: they are detached.
+	Released []string
 	// ClassName is the anti-affinity class of its members, so that new ones are placed apart from the first.
 	ClassName string
 	// Deletion is empty while the guest cluster is wanted.

@@ -169,20 +169,16 @@ func (r *repair) controller() {
 	r.add("add the controller for shared disks", cmdlet.AddController(r.id("controller"), "vm"))
 }
 
-// disks attaches what is wanted and detaches from the shared controller what is not: nothing else may be on it.
+// disks attaches what is wanted and detaches what is wanted no more; a drive that somebody else added stays.
 func (r *repair) disks() {
 	for _, d := range r.want.Disks {
 		r.disk(d)
 	}
-	for _, drive := range r.vm.Configuration.Drives {
-		if drive.Controller == SharedController && drive.ControllerType == "SCSI" && !r.wants(drive.Path) {
-			r.detach("detach "+hyperv.BaseName(drive.Path), drive)
+	for _, path := range r.want.Released {
+		if drive := r.vm.DriveWith(path); drive != nil {
+			r.detach("detach "+hyperv.BaseName(path), *drive)
 		}
 	}
-}
-
-func (r *repair) wants(path string) bool {
-	return slices.ContainsFunc(r.want.Disks, func(d AttachedDisk) bool { return hyperv.SamePath(d.Path, path) })
 }
 
 func (r *repair) disk(d AttachedDisk) {
@@ -202,8 +198,9 @@ func (r *repair) disk(d AttachedDisk) {
 	case drive != nil:
 		r.detach("detach disk "+d.Name+" from the wrong place", *drive)
 	}
-	if other := r.vm.DriveIn(d.Slot.Controller, d.Slot.Location); other != nil && !hyperv.SamePath(other.Path, d.Path) && r.wants(other.Path) {
+	if other := r.vm.DriveIn(d.Slot.Controller, d.Slot.Location); other != nil && !hyperv.SamePath(other.Path, d.Path) {
 		r.incomplete = true
+		r.plan.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("%s has %s in the place of disk %s (controller %d, location %d); take it off", r.m.Name, other.Path, d.Name, d.Slot.Controller, d.Slot.Location))
 		return
 	}
 	if !slices.Contains(r.vm.Configuration.Controllers, SharedController) && !r.vm.Off() {

@@ -129,7 +129,7 @@ func OldestBuild(seen *hyperv.Snapshot) int {
 func deleteDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
 	switch {
 	case want.Claimed:
-		p.wait(v1alpha1.ReasonInUse, "a guest cluster still uses the disk; remove it there first")
+		p.block(v1alpha1.ReasonInUse, "a guest cluster still uses the disk; remove it there first")
 	case want.Deletion == Leave:
 		return
 	case !seen.Complete():

@@ -178,7 +178,7 @@ func folder(o hostagent.Object) hyperv.Folder {
 func SharedDiskFiles(folders []hyperv.Folder) []string {
 	var paths []string
 	for _, f := range folders {
-		if f.Stamp.Kind != "SharedDisk" {
+		if f.Stamp.Kind != hyperv.KindSharedDisk {
 			continue
 		}
 		for _, file := range f.Files {

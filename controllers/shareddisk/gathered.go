@@ -1,0 +1,186 @@
+package shareddisk
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/controllers/hostref"
+	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/plan"
+	"guestclustering.io/operator/pkg/status"
+)
+
+// gathered is what one reconcile knows of a disk.
+type gathered struct {
+	disk     *v1alpha1.SharedDisk
+	hosts    hostref.Hosts
+	clusters []v1alpha1.GuestCluster
+	stamp    hyperv.Stamp
+
+	claim    *v1alpha1.DiskClaim
+	claimant *v1alpha1.GuestCluster
+
+	want plan.SharedDisk
+	plan plan.Plan
+}
+
+// again plans on the latest snapshot.
+func (g *gathered) again() {
+	if g.hosts.Cluster != nil {
+		g.hosts.Seen, g.hosts.ReadErr = g.hosts.Cluster.Snapshot()
+	}
+	if wait := g.hosts.Unresolved(g.disk.Spec.HostClusterRef.Name); wait != nil {
+		g.plan = plan.Plan{Waits: []plan.Wait{*wait}}
+		return
+	}
+	want, block := g.resolve()
+	if block != nil {
+		g.plan = plan.Plan{Blocks: []plan.Block{*block}}
+		return
+	}
+	g.want = want
+	g.plan = plan.ForSharedDisk(want, g.hosts.Seen)
+}
+
+// resolve turns names into paths. What was decided before stands in status and stays.
+func (g *gathered) resolve() (plan.SharedDisk, *plan.Block) {
+	d := g.disk
+	want := plan.SharedDisk{
+		Stamp: g.stamp, Folder: d.Status.Folder, Path: d.Status.Path, Format: v1alpha1.DiskFormat(d.Status.Format),
+		SizeBytes: d.Spec.Size.Value(), Fixed: d.Spec.Provisioning == v1alpha1.ProvisioningFixed,
+		RecordedIdentifier: d.Status.DiskIdentifier, Deletion: g.deletion(), Claimed: g.claim != nil,
+		NewAllowed: g.hosts.Allowed, HostCluster: d.Spec.HostClusterRef.Name,
+	}
+	if want.Path != "" {
+		want.Pool = want.Folder[:strings.LastIndex(want.Folder, `\`)]
+		return want, nil
+	}
+	pool, ok := g.hosts.Pool(d.Spec.StoragePool)
+	if !ok {
+		return want, &plan.Block{Reason: v1alpha1.ReasonPoolMissing, Message: fmt.Sprintf("HostCluster %s has no storage pool %s; ask the platform team which there are", want.HostCluster, d.Spec.StoragePool)}
+	}
+	want.Pool = pool
+	want.Format = cmp.Or(d.Spec.Format, g.bestFormat())
+	want.Folder = hyperv.FolderPath(pool, g.stamp)
+	want.Path = hyperv.JoinPath(want.Folder, d.Name+extension(want.Format))
+	return want, nil
+}
+
+// bestFormat: VHD Sets can grow and be backed up while in use; hosts before 2016 cannot make them.
+func (g *gathered) bestFormat() v1alpha1.DiskFormat {
+	if plan.OldestBuild(g.hosts.Seen) < hyperv.Build2016 {
+		return v1alpha1.DiskFormatVHDX
+	}
+	return v1alpha1.DiskFormatVHDSet
+}
+
+func extension(f v1alpha1.DiskFormat) string {
+	if f == v1alpha1.DiskFormatVHDX {
+		return ".vhdx"
+	}
+	return ".vhds"
+}
+
+func (g *gathered) deletion() plan.Deletion {
+	switch {
+	case g.disk.DeletionTimestamp.IsZero():
+		return plan.NotDeleting
+	case g.disk.Spec.ReclaimPolicy == v1alpha1.ReclaimDelete:
+		return plan.Remove
+	default:
+		return plan.Leave
+	}
+}
+
+// runs reports whether the plan's steps may be run.
+func (g *gathered) runs() bool {
+	return len(g.plan.Steps) > 0 && !g.hosts.Paused(g.disk.Spec.Management)
+}
+
+// finished reports whether a disk that is being deleted may go: nothing is left to do on the hosts, or nothing was ever
+// made there.
+func (g *gathered) finished() bool {
+	if g.disk.DeletionTimestamp.IsZero() || g.hosts.Paused(g.disk.Spec.Management) {
+		return false
+	}
+	if g.claim == nil && (g.disk.Status.Folder == "" || g.deletion() == plan.Leave) {
+		return true
+	}
+	return g.plan.Empty() && g.hosts.Seen != nil
+}
+
+func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.SharedDiskStatus {
+	d := g.disk
+	s := v1alpha1.SharedDiskStatus{
+		ObservedGeneration: d.Generation, Folder: d.Status.Folder, Path: d.Status.Path, Format: d.Status.Format,
+		DiskIdentifier: d.Status.DiskIdentifier, Size: d.Status.Size, Claim: g.claim, AttachedTo: d.Status.AttachedTo,
+	}
+	if g.want.Path != "" && len(g.plan.Blocks) == 0 {
+		s.Folder, s.Path, s.Format = g.want.Folder, g.want.Path, string(g.want.Format)
+	}
+	provisioned := g.observe(&s)
+	waits, blocks := out.Verdicts()
+	for _, step := range g.plan.Steps {
+		waits = append(waits, plan.Wait{Reason: step.Reason, Message: step.Describe})
+	}
+	f := status.Findings{
+		Declared:  v1alpha1.SharedDiskConditions,
+		Parts:     map[v1alpha1.ConditionType]status.Fact{v1alpha1.ConditionProvisioned: provisioned},
+		Informing: map[v1alpha1.ConditionType]status.Fact{v1alpha1.ConditionAttached: g.attached(s)},
+		Doing:     append(waits, g.plan.Waits...), Blocks: append(g.plan.Blocks, blocks...),
+		Paused: g.hosts.Paused(d.Spec.Management),
+	}
+	s.Conditions = f.Conditions(d.Status.Conditions, d.Generation, now)
+	s.Summary = v1alpha1.SharedDiskSummary{Message: status.Summary(s.Conditions), Attached: strconv.Itoa(len(s.AttachedTo))}
+	if g.claim != nil {
+		s.Summary.UsedBy = g.claim.Name
+	}
+	return s
+}
+
+// observe puts what the snapshot shows of the disk into its status.
+func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
+	if g.want.Path == "" || g.hosts.Seen == nil {
+		return status.Unknown(v1alpha1.ReasonUnknown, "the hosts cannot be read")
+	}
+	if g.hosts.Seen.Complete() {
+		s.AttachedTo = nil
+		for _, vm := range g.hosts.Seen.AttachedTo(g.want.Path) {
+			s.AttachedTo = append(s.AttachedTo, vm.Name)
+		}
+		slices.Sort(s.AttachedTo)
+	}
+	seen, presence := g.hosts.Seen.Disk(g.want.Path)
+	switch presence {
+	case hyperv.Known:
+		if d := g.disk.Status.DiskIdentifier; d != "" && d != seen.Identifier {
+			return status.False(v1alpha1.ReasonCopyOfOurs, "another disk lies where this one was made")
+		}
+		s.DiskIdentifier = seen.Identifier
+		s.Size = resource.NewQuantity(seen.Size, resource.BinarySI)
+		return status.True(v1alpha1.ReasonSucceeded, "")
+	case hyperv.Absent:
+		return status.False(v1alpha1.ReasonCreating, "the file is not there yet")
+	default:
+		return status.Unknown(v1alpha1.ReasonObservationIncomplete, "the file cannot be read now")
+	}
+}
+
+func (g *gathered) attached(s v1alpha1.SharedDiskStatus) status.Fact {
+	if g.claim == nil {
+		return status.False(v1alpha1.ReasonUnclaimed, "no guest cluster uses the disk")
+	}
+	members := len(v1alpha1.MemberNames(g.claimant))
+	if len(s.AttachedTo) < members {
+		return status.False(v1alpha1.ReasonAttaching, fmt.Sprintf("attached to %d of the %d members of %s", len(s.AttachedTo), members, g.claim.Name))
+	}
+	return status.True(v1alpha1.ReasonSucceeded, "")
+}

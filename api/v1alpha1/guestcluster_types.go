@@ -69,12 +69,13 @@ type NamedMember struct {
 
 // MachineMemory is the memory of a member.
 type MachineMemory struct {
-	// startup is the memory that a member has, as a quantity of bytes such as 4Gi: 512Mi to 12Ti, in steps of 2Mi.
+	// startup is the memory that a member has, as a quantity of bytes such as 4Gi: 512Mi to 12Ti, in steps of 2Mi
+	// and without a fraction.
 	// Changes: needs the VM off.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('12Ti')) <= 0",message="a member has 512Mi to 12Ti of memory; write it with a unit, such as 4Gi"
-	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !quantity(string(self)).isInteger() || quantity(string(self)).asInteger() % 2097152 == 0",message="Hyper-V gives memory in steps of 2Mi; write it in Mi or Gi, such as 4Gi"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('512Mi')) < 0 || quantity(string(self)).compareTo(quantity('12Ti')) > 0 || quantity(string(self)).isInteger() && quantity(string(self)).asInteger() % 2097152 == 0",message="Hyper-V gives memory in steps of 2Mi; write it in Mi or Gi and without a fraction, such as 1536Mi"
 	// +kubebuilder:default="4Gi"
 	// +optional
 	Startup resource.Quantity `json:"startup,omitzero"`
@@ -448,7 +449,7 @@ type GuestClusterStatus struct {
 // GuestCluster is a failover cluster whose nodes are VMs on a cluster of Hyper-V hosts: its members, their
 // shared disks and their placement.
 //
-// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,message="metadata.name becomes a label and has at most 63 characters: shorten it"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,fieldPath=".metadata",message="metadata.name becomes a label and has at most 63 characters: shorten it"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || self.metadata.name.size() + 1 + string(self.spec.members.count).size() <= 15",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and must fit NetBIOS's 15 characters: shorten the name, or name the members in spec.members.named"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || !self.metadata.name.contains('.')",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and a computer name has no dots: take the dots out of the name, or name the members in spec.members.named"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.members.count) || !has(self.spec.members.named) || self.spec.members.named.filter(m, m.name.startsWith(self.metadata.name.upperAscii() + '-') && m.name.substring(self.metadata.name.size() + 1).matches('^[1-9][0-9]{0,3}$') && int(m.name.substring(self.metadata.name.size() + 1)) <= oldSelf.spec.members.count).size() == oldSelf.spec.members.count",fieldPath=".spec.members.named",message="members cannot be removed yet; name every existing member, <NAME>-1 and on, in spec.members.named"

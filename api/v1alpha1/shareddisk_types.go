@@ -38,12 +38,13 @@ type SharedDiskTemplateSpec struct {
 	// +optional
 	Provisioning Provisioning `json:"provisioning,omitempty"`
 
-	// size is what the guests see, as a quantity of bytes such as 500Gi: 512Mi to 64Ti, in whole sectors of 512 bytes.
+	// size is what the guests see, as a quantity of bytes such as 500Gi: 512Mi to 64Ti, in whole sectors of 512 bytes
+	// and without a fraction.
 	// Changes: fixed; a disk never shrinks, and cannot grow yet.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="a shared disk has 512Mi to 64Ti; write the size with a unit, such as 500Gi"
-	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !quantity(string(self)).isInteger() || quantity(string(self)).asInteger() % 512 == 0",message="a disk is a whole number of 512-byte sectors; write the size in Mi, Gi or Ti"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('512Mi')) < 0 || quantity(string(self)).compareTo(quantity('64Ti')) > 0 || quantity(string(self)).isInteger() && quantity(string(self)).asInteger() % 512 == 0",message="a disk is a whole number of 512-byte sectors; write the size in Mi, Gi or Ti and without a fraction, such as 1536Mi"
 	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="a shared disk cannot shrink; restore the size, or create a new disk and move the data"
 	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) <= 0",message="a shared disk cannot grow yet; restore the size, or create a new disk and move the data"
 	// +required
@@ -151,7 +152,7 @@ type SharedDiskStatus struct {
 // SharedDisk is a virtual disk that all members of one guest cluster open: a VHDX or VHD Set on a Cluster
 // Shared Volume of the hosts. It belongs to at most one guest cluster at a time.
 //
-// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,message="metadata.name becomes a folder on the hosts and has at most 63 characters: shorten it"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,fieldPath=".metadata",message="metadata.name becomes a folder on the hosts and has at most 63 characters: shorten it"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=sdisk,categories=guestclustering

@@ -97,7 +97,7 @@ help: ## Show this list.
 
 # A tool is built anew when the go.mod that pins it changes.
 $(GOLANGCI_LINT): hack/tools/golangci-lint/go.mod
-	@echo "Building golangci-lint, once: 2 to 4 minutes on two cores"
+	@echo "Building golangci-lint, once: a minute and a half on two cores"
 	cd $(<D) && CGO_ENABLED=0 go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 $(CONTROLLER_GEN): hack/tools/controller-gen/go.mod

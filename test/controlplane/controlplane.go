@@ -3,7 +3,7 @@
 // cluster. Suites use it against the project's CRDs, the demo uses it for its cluster.
 //
 // There are no nodes, no scheduler and no service accounts. Ports are random and data lives in temporary
-// directories, so any number of control planes can run at once; each costs about 10 seconds to start on
+// directories, so any number of control planes can run at once; each takes about 5 seconds to start on
 // two cores and 400 MB of memory, therefore a suite starts one and gives each test a namespace of its own.
 //
 // The programs come from KUBEBUILDER_ASSETS or from bin/controlplane, which `make controlplane` fills.

@@ -43,7 +43,7 @@ func find(opts Options) (map[program]string, error) {
 		found[name] = path
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("no %s in %s: build what is missing with `make controlplane` (once, 8 minutes on two cores), or set KUBEBUILDER_ASSETS to a directory that has it",
+		return nil, fmt.Errorf("no %s in %s: build what is missing with `make controlplane` (once, 9 minutes on two cores), or set KUBEBUILDER_ASSETS to a directory that has it",
 			strings.Join(missing, ", "), strings.Join(directories, " or "))
 	}
 	return found, nil

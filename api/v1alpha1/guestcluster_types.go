@@ -244,7 +244,7 @@ type GuestClusterSpec struct {
 	// +required
 	Members GuestClusterMembers `json:"members"`
 
-	// machine is what every member is made like.
+	// machine is what every member is made like. Changes: as its fields.
 	// +required
 	Machine GuestClusterMachine `json:"machine"`
 

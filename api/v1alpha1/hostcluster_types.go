@@ -114,7 +114,7 @@ type HostNetwork struct {
 
 // HostNetworkVLAN is a VLAN in access mode.
 type HostNetworkVLAN struct {
-	// id is the VLAN's number, 1 to 4094.
+	// id is the VLAN's number, 1 to 4094. Changes: online.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4094
 	// +required

@@ -4,7 +4,6 @@ package apivalidation
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -61,7 +60,3 @@ var _ = BeforeEach(func(ctx SpecContext) {
 
 // strict makes the API server refuse fields that it does not know.
 var strict = client.FieldValidation("Strict")
-
-func describe(obj client.Object) string {
-	return fmt.Sprintf("%s %s", obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName())
-}

@@ -70,7 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if err := status.EnsureFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse); err != nil {
-		return ctrl.Result{}, err
+		return status.Result(0, err)
 	}
 	users, err := usersOf(ctx, r.Client, hc.Name)
 	if err != nil {
@@ -78,11 +78,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !hc.DeletionTimestamp.IsZero() && len(users.names) == 0 {
 		r.Pool.Remove(hc.Name)
-		return ctrl.Result{}, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse)
+		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse))
 	}
 	view := r.look(&hc)
 	view.users = users
-	return ctrl.Result{}, r.report(ctx, &hc, view.status(&hc, r.Now()))
+	return status.Result(0, r.report(ctx, &hc, view.status(&hc, r.Now())))
 }
 
 // look takes up the connection and gives what is seen through it.

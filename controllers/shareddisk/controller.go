@@ -100,14 +100,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if err := status.EnsureFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk); err != nil {
-		return ctrl.Result{}, err
+		return status.Result(0, err)
 	}
 	g, err := r.gather(ctx, &disk)
 	if err != nil {
-		return ctrl.Result{}, err
+		return status.Result(0, err)
 	}
 	if g.finished() {
-		return ctrl.Result{}, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk)
+		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk))
 	}
 	var out execute.Outcome
 	if g.runs() {
@@ -115,9 +115,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		g.again()
 	}
 	if g.finished() {
-		return ctrl.Result{}, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk)
+		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk))
 	}
-	return ctrl.Result{RequeueAfter: out.RetryAfter}, r.report(ctx, &disk, g.status(out, r.Now()))
+	return status.Result(g.next(out), r.report(ctx, &disk, g.status(out, r.Now())))
 }
 
 // gather reads all that the disk's plan and status are made of, and plans.

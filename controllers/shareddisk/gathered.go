@@ -102,7 +102,18 @@ func (g *gathered) deletion() plan.Deletion {
 
 // runs reports whether the plan's steps may be run.
 func (g *gathered) runs() bool {
-	return len(g.plan.Steps) > 0 && !g.hosts.Paused(g.disk.Spec.Management)
+	return len(g.plan.Steps) > 0 && g.decided() && !g.hosts.Paused(g.disk.Spec.Management)
+}
+
+// decided reports whether the disk's path stands in status: only then is anything made there.
+func (g *gathered) decided() bool { return g.disk.Status.Path != "" || g.want.Path == "" }
+
+// next is when to come back: at once after the path was decided, which was only written now, or when a failed step is due.
+func (g *gathered) next(out execute.Outcome) time.Duration {
+	if !g.decided() {
+		return time.Millisecond
+	}
+	return out.RetryAfter
 }
 
 // finished reports whether a disk that is being deleted may go: nothing is left to do on the hosts, or nothing was ever
@@ -114,7 +125,7 @@ func (g *gathered) finished() bool {
 	if g.claim == nil && (g.disk.Status.Folder == "" || g.deletion() == plan.Leave) {
 		return true
 	}
-	return g.plan.Empty() && g.hosts.Seen != nil
+	return g.hosts.Object == nil || g.plan.Empty() && g.hosts.Seen != nil
 }
 
 func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.SharedDiskStatus {

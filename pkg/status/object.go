@@ -3,12 +3,15 @@ package status
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"guestclustering.io/operator/api/v1alpha1"
 )
@@ -71,3 +74,18 @@ func find(conditions []metav1.Condition, t v1alpha1.ConditionType) *metav1.Condi
 	}
 	return nil
 }
+
+// Result is what a reconcile ends with. A status that was made from a stale copy was refused as a conflict: the object is
+// looked at again in a moment, which is no failure.
+func Result(after time.Duration, err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: staleDelay}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: after}, nil
+}
+
+// staleDelay gives the cache time to catch up with what this process wrote.
+const staleDelay = 50 * time.Millisecond

@@ -1,0 +1,293 @@
+package guestcluster
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/controllers/hostref"
+	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
+	"guestclustering.io/operator/pkg/plan"
+)
+
+// gathered is what one reconcile knows of a guest cluster.
+type gathered struct {
+	gc       *v1alpha1.GuestCluster
+	hosts    hostref.Hosts
+	stamp    hyperv.Stamp
+	disks    []wantedDisk
+	group    *v1alpha1.AntiAffinityGroup
+	usedMACs map[hyperv.MAC]bool
+
+	// waits and blocks come from Kubernetes objects; plan has those that come from the hosts.
+	waits  []plan.Wait
+	blocks []plan.Block
+
+	want plan.GuestCluster
+	plan plan.Plan
+}
+
+// wantedDisk is an entry of spec.sharedDisks with its object, nil while there is none to use.
+type wantedDisk struct {
+	name, objectName string
+	object           *v1alpha1.SharedDisk
+}
+
+// binds reports whether an existing disk of a template's name is this guest cluster's: made by it, or left unclaimed by an
+// earlier one of its name with the same host cluster and pool.
+func (g *gathered) binds(disk *v1alpha1.SharedDisk, t *v1alpha1.SharedDiskTemplate) bool {
+	same := disk.Labels[v1alpha1.LabelGuestCluster] == g.gc.Name && disk.Spec.HostClusterRef == g.gc.Spec.HostClusterRef &&
+		disk.Spec.StoragePool == t.Spec.StoragePool
+	other := metav1.GetControllerOf(disk)
+	return same && (other == nil || other.UID == g.gc.UID) && (disk.Status.Claim == nil || disk.Status.Claim.UID == g.gc.UID || disk.Status.Claim.Name == g.gc.Name)
+}
+
+// again plans on the latest snapshot.
+func (g *gathered) again() {
+	if g.hosts.Cluster != nil {
+		g.hosts.Seen, g.hosts.ReadErr = g.hosts.Cluster.Snapshot()
+	}
+	if wait := g.hosts.Unresolved(g.gc.Spec.HostClusterRef.Name); wait != nil {
+		g.plan = plan.Plan{Waits: []plan.Wait{*wait}}
+		return
+	}
+	want, block := g.resolve()
+	if block != nil {
+		g.plan = plan.Plan{Blocks: []plan.Block{*block}}
+		return
+	}
+	g.want = want
+	g.plan = plan.ForGuestCluster(want, g.hosts.Seen)
+}
+
+// resolve turns the spec's names into paths, switches and addresses. What was decided before stands in status and stays.
+func (g *gathered) resolve() (plan.GuestCluster, *plan.Block) {
+	gc := g.gc
+	want := plan.GuestCluster{
+		Namespace: gc.Namespace, Name: gc.Name, Deletion: g.deletion(), NewAllowed: g.hosts.Allowed,
+		Machine: plan.Machine{Image: gc.Status.EffectiveImage, Pool: gc.Status.StoragePoolPath, Processors: int64(gc.Spec.Machine.CPUs), MemoryBytes: gc.Spec.Machine.Memory.Startup.Value()},
+	}
+	if g.group != nil {
+		want.ClassName = g.group.Status.ClassName
+	}
+	var block *plan.Block
+	if want.Machine.Image, block = g.path(want.Machine.Image, g.hosts.Image, "image", gc.Spec.Machine.Image, v1alpha1.ReasonImageMissing); block != nil {
+		return want, block
+	}
+	if want.Machine.Pool, block = g.path(want.Machine.Pool, g.hosts.Pool, "storage pool", gc.Spec.Machine.StoragePool, v1alpha1.ReasonPoolMissing); block != nil {
+		return want, block
+	}
+	for _, name := range g.memberNames() {
+		m, block := g.member(name, want.Machine.Pool)
+		if block != nil {
+			return want, block
+		}
+		want.Members = append(want.Members, m)
+	}
+	want.Disks, want.Released = g.attachments()
+	return want, nil
+}
+
+// path takes the recorded path, else looks the name up in the host cluster.
+func (g *gathered) path(recorded string, lookUp func(string) (string, bool), what, name string, missing v1alpha1.Reason) (string, *plan.Block) {
+	if recorded != "" || !g.gc.DeletionTimestamp.IsZero() {
+		return recorded, nil
+	}
+	path, ok := lookUp(name)
+	if !ok {
+		return "", &plan.Block{Reason: missing, Message: fmt.Sprintf("HostCluster %s has no %s %s; ask the platform team which there are", g.gc.Spec.HostClusterRef.Name, what, name)}
+	}
+	return path, nil
+}
+
+func (g *gathered) deletion() plan.Deletion {
+	switch {
+	case g.gc.DeletionTimestamp.IsZero():
+		return plan.NotDeleting
+	case g.gc.Spec.DeletionPolicy == v1alpha1.DeletionPolicyOrphan:
+		return plan.Leave
+	default:
+		return plan.Remove
+	}
+}
+
+// memberNames are the members of the spec; on deletion also those that only status knows.
+func (g *gathered) memberNames() []string {
+	names := v1alpha1.MemberNames(g.gc)
+	for _, m := range g.gc.Status.Members {
+		if !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+func (g *gathered) recorded(member string) v1alpha1.MemberStatus {
+	for _, m := range g.gc.Status.Members {
+		if m.Name == member {
+			return m
+		}
+	}
+	return v1alpha1.MemberStatus{Name: member}
+}
+
+func (g *gathered) member(name, pool string) (plan.Member, *plan.Block) {
+	recorded := g.recorded(name)
+	m := plan.Member{Name: name, Stamp: g.stamp, Folder: recorded.Folder, RecordedID: recorded.VMID}
+	m.Stamp.Member = name
+	if m.Folder == "" {
+		m.Folder = hyperv.FolderPath(pool, m.Stamp)
+	}
+	if !g.gc.DeletionTimestamp.IsZero() {
+		return m, nil
+	}
+	for _, n := range g.gc.Spec.Machine.Networks {
+		network, block := g.network(m, recorded, n)
+		if block != nil {
+			return m, block
+		}
+		m.Networks = append(m.Networks, network)
+	}
+	return m, nil
+}
+
+// network resolves an adapter: an entry of the host cluster that is gone stops new use only.
+func (g *gathered) network(m plan.Member, recorded v1alpha1.MemberStatus, n v1alpha1.MachineNetwork) (plan.Network, *plan.Block) {
+	out := plan.Network{Name: n.Name}
+	i := slices.IndexFunc(recorded.Networks, func(s v1alpha1.MemberNetworkStatus) bool { return s.Name == n.Name })
+	hostNetwork, ok := g.hosts.Network(n.HostNetwork)
+	switch {
+	case ok:
+		out.SwitchName = hostNetwork.SwitchName
+		if hostNetwork.VLAN != nil {
+			out.VLAN = hostNetwork.VLAN.ID
+		}
+	case i >= 0:
+		out.SwitchName = recorded.Networks[i].SwitchName
+		if vlan := recorded.Networks[i].VLANID; vlan != nil {
+			out.VLAN = *vlan
+		}
+	default:
+		return out, &plan.Block{Reason: v1alpha1.ReasonNetworkMissing, Message: fmt.Sprintf("HostCluster %s has no network %s; ask the platform team which there are", g.gc.Spec.HostClusterRef.Name, n.HostNetwork)}
+	}
+	if i >= 0 {
+		if mac, err := hyperv.ParseMAC(recorded.Networks[i].MACAddress); err == nil {
+			out.MAC = mac
+			return out, nil
+		}
+	}
+	return g.address(m, out)
+}
+
+// address takes the address of an adapter that the member has already, else a free one of the ranges.
+func (g *gathered) address(m plan.Member, n plan.Network) (plan.Network, *plan.Block) {
+	var ranges []hyperv.MACRange
+	for _, r := range g.hosts.Object.Spec.MACAddressRanges {
+		if parsed, err := hyperv.ParseMACRange(r.First, r.Last); err == nil {
+			ranges = append(ranges, parsed)
+		}
+	}
+	if found, _ := g.hosts.Seen.MachinesIn(m.Folder); len(found) == 1 {
+		if a := found[0].Adapter(n.Name); a != nil && !a.Dynamic && slices.ContainsFunc(ranges, func(r hyperv.MACRange) bool { return r.Contains(a.MAC) }) {
+			n.MAC = a.MAC
+			return n, nil
+		}
+	}
+	mac, err := g.hosts.Cluster.ReserveMAC(string(g.gc.UID)+"/"+m.Name+"/"+n.Name, ranges, g.usedMACs)
+	if err != nil {
+		return n, &plan.Block{Reason: v1alpha1.ReasonMacRangeExhausted, Message: fmt.Sprintf("HostCluster %s has no free MAC address; ask the platform team for a range in spec.macAddressRanges", g.gc.Spec.HostClusterRef.Name)}
+	}
+	n.MAC = mac
+	return n, nil
+}
+
+// usedMACs are the addresses that statuses record.
+func usedMACs(clusters []v1alpha1.GuestCluster) map[hyperv.MAC]bool {
+	used := map[hyperv.MAC]bool{}
+	for _, gc := range clusters {
+		for _, m := range gc.Status.Members {
+			for _, n := range m.Networks {
+				if mac, err := hyperv.ParseMAC(n.MACAddress); err == nil {
+					used[mac] = true
+				}
+			}
+		}
+	}
+	return used
+}
+
+// attachments are the disks that every member shall have, each in the slot that it got first, and the paths of those that
+// the guest cluster had and names no more.
+func (g *gathered) attachments() (wanted []plan.AttachedDisk, released []string) {
+	slots := map[cmdlet.Slot]bool{}
+	for _, s := range g.gc.Status.SharedDisks {
+		slots[cmdlet.Slot{Controller: s.ControllerNumber, Location: s.ControllerLocation}] = true
+		if !slices.ContainsFunc(g.disks, func(d wantedDisk) bool { return d.name == s.Name }) && s.Path != "" {
+			released = append(released, s.Path)
+		}
+	}
+	for _, d := range g.disks {
+		a := plan.AttachedDisk{Name: d.name}
+		i := slices.IndexFunc(g.gc.Status.SharedDisks, func(s v1alpha1.AttachedDiskStatus) bool { return s.Name == d.name })
+		if i >= 0 {
+			s := g.gc.Status.SharedDisks[i]
+			a.Path, a.Slot = s.Path, cmdlet.Slot{Controller: s.ControllerNumber, Location: s.ControllerLocation}
+		} else {
+			a.Slot = freeSlot(slots)
+			slots[a.Slot] = true
+		}
+		if d.object != nil {
+			if d.object.Status.Path != "" {
+				a.Path = d.object.Status.Path
+			}
+			a.Ready = g.usable(d.object)
+		}
+		wanted = append(wanted, a)
+	}
+	return wanted, released
+}
+
+func freeSlot(taken map[cmdlet.Slot]bool) cmdlet.Slot {
+	s := cmdlet.Slot{Controller: plan.SharedController}
+	for taken[s] {
+		s.Location++
+	}
+	return s
+}
+
+// usable reports whether a disk exists and is this guest cluster's to attach.
+func (g *gathered) usable(d *v1alpha1.SharedDisk) bool {
+	return d.Status.Path != "" && d.Status.DiskIdentifier != "" && d.Status.Claim != nil && d.Status.Claim.UID == g.gc.UID
+}
+
+// runs reports whether the plan's steps may be run.
+func (g *gathered) runs() bool {
+	return len(g.plan.Steps) > 0 && g.decided() && !g.hosts.Paused(g.gc.Spec.Management)
+}
+
+// next is when to come back: at once after names were decided, which were only written now, or when a failed step is due.
+// Everything else wakes the guest cluster by itself.
+func (g *gathered) next(out execute.Outcome) time.Duration {
+	if !g.decided() {
+		return time.Millisecond
+	}
+	return out.RetryAfter
+}
+
+// decided reports whether every name and path on the hosts stands in status: only then is anything made there.
+func (g *gathered) decided() bool {
+	return !slices.ContainsFunc(g.want.Members, func(m plan.Member) bool { return g.recorded(m.Name).Folder == "" })
+}
+
+// finished reports whether a guest cluster that is being deleted may go.
+func (g *gathered) finished() bool {
+	if g.gc.DeletionTimestamp.IsZero() || g.hosts.Paused(g.gc.Spec.Management) {
+		return false
+	}
+	return g.hosts.Object == nil || g.deletion() == plan.Leave || len(g.gc.Status.Members) == 0 || g.plan.Empty()
+}

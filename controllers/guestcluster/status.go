@@ -1,0 +1,333 @@
+package guestcluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/plan"
+	"guestclustering.io/operator/pkg/status"
+)
+
+// The states of a member in status, beside Windows' own names of machine states.
+const (
+	stateCreating   = "Creating"
+	stateStarting   = "Starting"
+	stateRestarting = "Restarting"
+	stateUnknown    = "Unknown"
+	stateLost       = "Lost"
+)
+
+func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.GuestClusterStatus {
+	gc := g.gc
+	s := v1alpha1.GuestClusterStatus{
+		ObservedGeneration: gc.Generation, Members: gc.Status.Members, SharedDisks: gc.Status.SharedDisks,
+		AntiAffinityGroupName: gc.Status.AntiAffinityGroupName, EffectiveImage: gc.Status.EffectiveImage, StoragePoolPath: gc.Status.StoragePoolPath,
+	}
+	if g.group != nil {
+		s.AntiAffinityGroupName = g.group.Name
+	}
+	if len(g.want.Members) > 0 {
+		s.EffectiveImage, s.StoragePoolPath = g.want.Machine.Image, g.want.Machine.Pool
+		s.Members = g.members()
+		s.SharedDisks = g.sharedDisks()
+	}
+	f := g.findings(out, s)
+	s.Conditions = f.Conditions(gc.Status.Conditions, gc.Generation, now)
+	s.Summary = g.summary(s)
+	s.Summary.Message = status.Summary(s.Conditions)
+	return s
+}
+
+func (g *gathered) members() []v1alpha1.MemberStatus {
+	var out []v1alpha1.MemberStatus
+	for _, m := range g.want.Members {
+		ms := g.recorded(m.Name)
+		ms.Folder, ms.VMName, ms.OSDisk = m.Folder, m.VMName(), m.OSDisk()
+		if len(m.Networks) > 0 {
+			ms.Networks = nil
+		}
+		for _, n := range m.Networks {
+			ns := v1alpha1.MemberNetworkStatus{Name: n.Name, MACAddress: n.MAC.Dashed(), SwitchName: n.SwitchName}
+			if n.VLAN != 0 {
+				vlan := n.VLAN
+				ns.VLANID = &vlan
+			}
+			ms.Networks = append(ms.Networks, ns)
+		}
+		g.observe(&ms, m)
+		out = append(out, ms)
+	}
+	return out
+}
+
+// observe puts what the snapshot shows of a member into its status. What it showed last stays while it cannot be seen.
+func (g *gathered) observe(ms *v1alpha1.MemberStatus, m plan.Member) {
+	vm, presence := g.machine(m)
+	switch {
+	case presence == hyperv.Known:
+		ms.VMID = cmp.Or(ms.VMID, vm.ID)
+		ms.HostName, ms.State, ms.ConfigurationVersion = vm.HostName, memberState(vm), vm.Version
+	case presence == hyperv.Unknown && m.RecordedID != "":
+		ms.State = stateUnknown
+		if group, known := g.hosts.Seen.GroupOf(m.RecordedID); known == hyperv.Known && group.Moving() {
+			ms.State = stateRestarting
+		}
+	case m.RecordedID == "":
+		ms.State = stateCreating
+	case g.hosts.Seen.Memory.AbsentFor(m.RecordedID) >= 2:
+		ms.State = stateLost
+	}
+}
+
+// machine finds a member's machine. Without a recorded id it is the only one in the member's folder; of two, neither is
+// taken for ours.
+func (g *gathered) machine(m plan.Member) (*hyperv.Machine, hyperv.Presence) {
+	if m.RecordedID != "" {
+		return g.hosts.Seen.Machine(m.RecordedID)
+	}
+	found, presence := g.hosts.Seen.MachinesIn(m.Folder)
+	folder, folderPresence := g.hosts.Seen.Folder(m.Folder)
+	if len(found) != 1 || folderPresence != hyperv.Known || !folder.Readable || !folder.Stamp.SameObject(m.Stamp) {
+		return nil, presence
+	}
+	return found[0], hyperv.Known
+}
+
+func memberState(vm *hyperv.Machine) string {
+	switch {
+	case vm.Migrating():
+		return "Migrating"
+	case vm.Running() && !vm.Healthy():
+		return stateStarting
+	default:
+		return vm.State
+	}
+}
+
+func (g *gathered) sharedDisks() []v1alpha1.AttachedDiskStatus {
+	var out []v1alpha1.AttachedDiskStatus
+	for i, d := range g.want.Disks {
+		s := v1alpha1.AttachedDiskStatus{
+			Name: d.Name, SharedDiskName: g.disks[i].objectName, Path: d.Path,
+			ControllerNumber: d.Slot.Controller, ControllerLocation: d.Slot.Location, AttachedTo: g.attachedTo(d),
+		}
+		if g.disks[i].object != nil {
+			s.SharedDiskUID = g.disks[i].object.UID
+		}
+		out = append(out, s)
+	}
+	// A released disk stays listed until no machine has it, so that it is detached whatever happens meanwhile.
+	for _, s := range g.gc.Status.SharedDisks {
+		if slices.Contains(g.want.Released, s.Path) && (!g.hosts.Seen.Complete() || len(g.hosts.Seen.AttachedTo(s.Path)) > 0) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// attachedTo are the members that have the disk where it belongs and with the flag.
+func (g *gathered) attachedTo(d plan.AttachedDisk) []string {
+	if d.Path == "" {
+		return nil
+	}
+	var out []string
+	for _, m := range g.want.Members {
+		vm, presence := g.machine(m)
+		if presence != hyperv.Known {
+			continue
+		}
+		drive := vm.DriveIn(d.Slot.Controller, d.Slot.Location)
+		if drive != nil && hyperv.SamePath(drive.Path, d.Path) && drive.PersistentReservations {
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}
+
+func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterSummary {
+	names := v1alpha1.MemberNames(g.gc)
+	running, attached := 0, 0
+	var hosts []string
+	for _, m := range s.Members {
+		if m.State == "Running" || m.State == "Migrating" {
+			running++
+		}
+		if m.HostName != "" && m.State != stateUnknown && m.State != stateLost && !slices.Contains(hosts, m.HostName) {
+			hosts = append(hosts, m.HostName)
+		}
+	}
+	for _, d := range s.SharedDisks {
+		if len(d.AttachedTo) == len(names) {
+			attached++
+		}
+	}
+	slices.Sort(hosts)
+	return v1alpha1.GuestClusterSummary{
+		Members: fmt.Sprintf("%d/%d", running, len(names)), Placement: strings.Join(hosts, ","),
+		Storage: fmt.Sprintf("%d/%d", attached, len(g.gc.Spec.SharedDisks)),
+	}
+}
+
+func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) status.Findings {
+	waits, blocks := out.Verdicts()
+	for _, step := range g.plan.Steps {
+		if !slices.ContainsFunc(out.Failures, func(f execute.Failure) bool { return f.Step.Key == step.Key }) {
+			waits = append(waits, plan.Wait{Reason: step.Reason, Message: step.Describe})
+		}
+	}
+	f := status.Findings{
+		Declared: v1alpha1.GuestClusterConditions, Parts: map[v1alpha1.ConditionType]status.Fact{}, Informing: map[v1alpha1.ConditionType]status.Fact{},
+		Doing:  slices.Concat(waits, g.plan.Waits, g.waits),
+		Blocks: slices.Concat(g.blocks, g.plan.Blocks, blocks), Paused: g.hosts.Paused(g.gc.Spec.Management),
+	}
+	if !g.gc.DeletionTimestamp.IsZero() && len(f.Doing) == 0 {
+		f.Doing = append(f.Doing, plan.Wait{Reason: v1alpha1.ReasonDeleting, Message: "being deleted"})
+	}
+	f.Blocks = append(f.Blocks, g.diskBlocks()...)
+	if g.hosts.Seen == nil || g.hosts.Seen.Cluster == nil || len(g.want.Members) == 0 {
+		return f
+	}
+	next := firstDoing(f.Doing)
+	f.Parts[v1alpha1.ConditionMachinesReady] = g.machinesReady(s, next)
+	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
+	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
+	f.Informing[v1alpha1.ConditionAvailable] = available(s)
+	f.Informing[v1alpha1.ConditionPlacementSatisfied] = g.placement(s)
+	return f
+}
+
+func firstDoing(doing []plan.Wait) plan.Wait {
+	if len(doing) == 0 {
+		return plan.Wait{Reason: v1alpha1.ReasonWaitingForHost, Message: "waiting for the hosts"}
+	}
+	return doing[0]
+}
+
+// diskBlocks tell of disks that another guest cluster holds.
+func (g *gathered) diskBlocks() []plan.Block {
+	var blocks []plan.Block
+	for _, d := range g.disks {
+		if d.object == nil || d.object.Status.Claim == nil || d.object.Status.Claim.UID == g.gc.UID {
+			continue
+		}
+		blocks = append(blocks, plan.Block{Reason: v1alpha1.ReasonDiskInUse, Message: fmt.Sprintf(
+			"%s belongs to guest cluster %s/%s; detach it there first", d.objectName, g.gc.Namespace, d.object.Status.Claim.Name)})
+	}
+	return blocks
+}
+
+func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) status.Fact {
+	for _, m := range s.Members {
+		switch m.State {
+		case "Running", "Migrating":
+		case stateUnknown:
+			return status.Unknown(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was on %s, which cannot be seen now", m.Name, m.HostName))
+		case stateRestarting:
+			return status.False(v1alpha1.ReasonRestarting, fmt.Sprintf("%s waits for a restart after the loss of %s", m.Name, m.HostName))
+		case stateLost:
+			return status.False(v1alpha1.ReasonMemberLost, fmt.Sprintf("the machine of %s is gone from the host cluster", m.Name))
+		case stateStarting, "Off", "Stopping":
+			return status.False(v1alpha1.ReasonStarting, fmt.Sprintf("%s is %s on %s", m.Name, strings.ToLower(m.State), m.HostName))
+		default:
+			return status.False(next.Reason, next.Message)
+		}
+	}
+	for _, w := range g.plan.Waits {
+		if w.Reason == v1alpha1.ReasonWaitingForPowerOff {
+			return status.False(w.Reason, w.Message)
+		}
+	}
+	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
+	for i, d := range g.want.Disks {
+		if object := g.disks[i].object; object == nil || object.Status.DiskIdentifier == "" {
+			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for SharedDisk "+g.disks[i].objectName)
+		}
+		if len(s.SharedDisks[i].AttachedTo) < len(g.want.Members) {
+			if g.unseen() {
+				return status.Unknown(v1alpha1.ReasonObservationIncomplete, "not every member can be seen")
+			}
+			return status.False(v1alpha1.ReasonAttaching, fmt.Sprintf("disk %s is not attached to every member yet", d.Name))
+		}
+	}
+	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+func (g *gathered) unseen() bool {
+	return slices.ContainsFunc(g.want.Members, func(m plan.Member) bool {
+		_, presence := g.machine(m)
+		return presence == hyperv.Unknown
+	})
+}
+
+func (g *gathered) networksReady(next plan.Wait) status.Fact {
+	for _, m := range g.want.Members {
+		vm, presence := g.machine(m)
+		if presence == hyperv.Unknown {
+			return status.Unknown(v1alpha1.ReasonObservationIncomplete, m.Name+" cannot be seen now")
+		}
+		if presence == hyperv.Absent {
+			return status.False(next.Reason, next.Message)
+		}
+		for _, n := range m.Networks {
+			a := vm.Adapter(n.Name)
+			if a == nil || a.MAC != n.MAC || a.VLAN != n.VLAN || !strings.EqualFold(a.SwitchName, n.SwitchName) {
+				return status.False(v1alpha1.ReasonRepairing, fmt.Sprintf("adapter %s of %s is not as asked", n.Name, m.Name))
+			}
+		}
+	}
+	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+// available: without a cluster inside, the guest cluster serves while a member runs.
+func available(s v1alpha1.GuestClusterStatus) status.Fact {
+	unknown := false
+	for _, m := range s.Members {
+		if m.State == "Running" || m.State == "Migrating" {
+			return status.True(v1alpha1.ReasonSucceeded, "")
+		}
+		unknown = unknown || m.State == stateUnknown
+	}
+	if unknown {
+		return status.Unknown(v1alpha1.ReasonObservationIncomplete, "no member can be seen")
+	}
+	return status.False(v1alpha1.ReasonStarting, "no member runs")
+}
+
+// placement mirrors what the members' own rule says; until it says something, the hosts do.
+func (g *gathered) placement(s v1alpha1.GuestClusterStatus) status.Fact {
+	byHost := map[string][]string{}
+	for _, m := range s.Members {
+		if m.HostName != "" && m.State != stateLost && m.State != stateUnknown && m.State != stateCreating {
+			byHost[m.HostName] = append(byHost[m.HostName], m.Name)
+		}
+	}
+	var shared []string
+	for host, members := range byHost {
+		if len(members) > 1 {
+			shared = append(shared, host)
+		}
+	}
+	if len(shared) == 0 {
+		return status.True(v1alpha1.ReasonSucceeded, "")
+	}
+	slices.Sort(shared)
+	message := "members share host " + strings.Join(shared, ", ")
+	for _, m := range s.Members {
+		if m.State == "Migrating" {
+			return status.False(v1alpha1.ReasonMigrating, message+"; moving "+m.Name)
+		}
+	}
+	if g.group != nil && g.group.Status.Summary.Message != "" && len(g.group.Status.Violations) > 0 {
+		message = g.group.Status.Summary.Message
+	}
+	return status.False(v1alpha1.ReasonViolated, message)
+}

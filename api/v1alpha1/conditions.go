@@ -130,7 +130,7 @@ const (
 	ReasonRestarting Reason = "Restarting"
 	// ReasonDeleting means that what the object made is being removed.
 	ReasonDeleting Reason = "Deleting"
-	// ReasonWaitingForHost means that a host is busy, or that another disruptive step is under way.
+	// ReasonWaitingForHost means that a host is busy or another disruptive step is under way.
 	ReasonWaitingForHost Reason = "WaitingForHost"
 	// ReasonWaitingForDependency means that another object has to be ready first; the message names it.
 	ReasonWaitingForDependency Reason = "WaitingForDependency"
@@ -138,7 +138,8 @@ const (
 	ReasonWaitingForGuest Reason = "WaitingForGuest"
 	// ReasonVerifyingOutcome means that the answer to a change was lost: the operator looks before it acts again.
 	ReasonVerifyingOutcome Reason = "VerifyingOutcome"
-	// ReasonViolated means that members share a host.
+	// ReasonViolated means that members share a host; with remediation Migrate one is moved as soon as there is a
+	// free host.
 	ReasonViolated Reason = "Violated"
 	// ReasonInternalError means a defect of the operator; its log says more.
 	ReasonInternalError Reason = "InternalError"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -76,7 +77,7 @@ func (r rule) try(ctx context.Context, c change) error {
 	if err := kube.Create(ctx, before, strict); err != nil {
 		return fmt.Errorf("creating what exists before the change: %w", err)
 	}
-	after := r.manifest.with(append(r.from[:len(r.from):len(r.from)], c)...)
+	after := r.manifest.with(append(slices.Clip(r.from), c)...)
 	after.SetResourceVersion(before.GetResourceVersion())
 	return errors.Join(
 		kube.Update(ctx, after, client.DryRunAll, strict),

@@ -3,7 +3,6 @@
 package apivalidation
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -22,11 +21,13 @@ import (
 	"guestclustering.io/operator/test/controlplane"
 )
 
+// namespace holds the namespaced objects of all specs, one spec's at a time: a new namespace costs the first
+// object in it a wait of 50 ms.
+const namespace = "payments"
+
 var (
 	config *rest.Config
 	kube   client.Client
-	// namespace holds the objects of one spec.
-	namespace string
 )
 
 func TestAPIValidation(t *testing.T) {
@@ -46,16 +47,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	config = plane.Config
 	kube, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
+	Expect(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
 }, NodeTimeout(3*time.Minute))
 
-var _ = BeforeEach(func(ctx SpecContext) {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "payments-"}}
-	Expect(kube.Create(ctx, ns)).To(Succeed())
-	namespace = ns.Name
-	// Namespaced objects are left behind: nothing reads them, and they end with the control plane.
-	DeferCleanup(func(ctx context.Context) {
-		Expect(kube.DeleteAllOf(ctx, &v1alpha1.HostCluster{})).To(Succeed())
-	})
+var _ = AfterEach(func(ctx SpecContext) {
+	for _, kind := range []client.Object{&v1alpha1.GuestCluster{}, &v1alpha1.SharedDisk{}, &v1alpha1.AntiAffinityGroup{}} {
+		Expect(kube.DeleteAllOf(ctx, kind, client.InNamespace(namespace))).To(Succeed())
+	}
+	Expect(kube.DeleteAllOf(ctx, &v1alpha1.HostCluster{})).To(Succeed())
 })
 
 // strict makes the API server refuse fields that it does not know.

@@ -1,0 +1,229 @@
+# The named functions: each does on a host, in one go, what no single cmdlet does, and is called like a cmdlet. Its param
+# block is where the facts about it come from, so it keeps to one form: one parameter a line. Functions declared with
+# parentheses are for this file alone.
+#
+# The language is that of Windows PowerShell 5.1. Cmdlets are those of Microsoft.PowerShell.Core, of
+# Microsoft.PowerShell.Management (with -LiteralPath) and of the modules for Windows; none of Microsoft.PowerShell.Utility.
+
+# Lists the folders directly below the pools that carry a stamp: Path, Stamp (text), Files (Name and Length in bytes) and
+# Work (the texts of *.work.json). A pool that is not there is an error of category ObjectNotFound beside the others' values.
+function Get-StampedFolder {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string[]] $Pool
+    )
+    foreach ($root in $Pool) {
+        if (-not (Test-Path -LiteralPath $root -PathType Container)) {
+            $missing = [Management.Automation.ItemNotFoundException]::new("The folder $root does not exist.")
+            $PSCmdlet.WriteError([Management.Automation.ErrorRecord]::new($missing, 'PoolNotFound', 'ObjectNotFound', $root))
+            continue
+        }
+        foreach ($folder in @(Get-ChildItem -LiteralPath $root -Directory -Force)) {
+            $files = @(Get-ChildItem -LiteralPath $folder.FullName -File -Force)
+            if (-not @($files | Where-Object { $_.Name -eq 'guestclustering.json' }).Count) { continue }
+            $work = @($files | Where-Object { $_.Name -like '*.work.json' })
+            [pscustomobject]@{
+                Path  = $folder.FullName
+                Stamp = ReadText (StampFile $folder.FullName)
+                Files = @(foreach ($file in $files) { @{ Name = $file.Name; Length = $file.Length } })
+                Work  = @(foreach ($file in $work) { ReadText $file.FullName })
+            }
+        }
+    }
+}
+
+# Makes a folder and writes the stamp into it before anything else. A folder with the same stamp is left as it is; one
+# with another stamp, or with content and no stamp, is refused with category ResourceExists.
+function New-StampedFolder {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string] $Path,
+        [Parameter(Mandatory)] [string] $Stamp
+    )
+    $ErrorActionPreference = 'Stop'
+    $file = StampFile $Path
+    if (Test-Path -LiteralPath $file) {
+        if ((ReadText $file) -cne $Stamp) { Refuse $PSCmdlet 'ResourceExists' $Path "$Path carries another stamp." }
+        return
+    }
+    if (-not (Test-Path -LiteralPath $Path)) { $null = New-Item -Path $Path -ItemType Directory }
+    # A stamp that was being written when the host went down is no content.
+    $content = @(Get-ChildItem -LiteralPath $Path -Force | Where-Object { $_.FullName -ne "$file.new" })
+    if ($content.Count) { Refuse $PSCmdlet 'ResourceExists' $Path "$Path has content and no stamp." }
+    WriteText $file $Stamp
+}
+
+# Removes a folder with everything in it, if it carries exactly this stamp; another one is refused with category
+# ResourceExists. A folder that is not there is no error.
+function Remove-StampedFolder {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string] $Path,
+        [Parameter(Mandatory)] [string] $Stamp
+    )
+    $ErrorActionPreference = 'Stop'
+    if (-not (Test-Path -LiteralPath $Path)) { return }
+    $file = StampFile $Path
+    if (-not (Test-Path -LiteralPath $file) -or (ReadText $file) -cne $Stamp) {
+        Refuse $PSCmdlet 'ResourceExists' $Path "$Path does not carry the stamp that was asked for."
+    }
+    # The stamp goes last: a removal that was interrupted can be asked for again.
+    foreach ($item in @(Get-ChildItem -LiteralPath $Path -Force | Where-Object { $_.FullName -ne $file })) {
+        Remove-Item -LiteralPath $item.FullName -Recurse -Force
+    }
+    Remove-Item -LiteralPath $Path -Recurse -Force
+}
+
+# Starts copying Source to Destination as SYSTEM, in a task that outlives the session, and does not wait for it. The record
+# <Destination>.work.json holds id, inputHash, state (Running, Completed, Failed) and error. What is running, or completed
+# and still there, under the same id and hash is not started again; what failed is. Anything else at the destination is
+# refused with category ResourceExists, other work in the folder with ResourceBusy.
+function Start-Work {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string] $Id,
+        [Parameter(Mandatory)] [string] $InputHash,
+        [Parameter(Mandatory)] [string] $Source,
+        [Parameter(Mandatory)] [string] $Destination
+    )
+    $ErrorActionPreference = 'Stop'
+    foreach ($text in $Id, $InputHash) {
+        if ($text -notmatch '\A[0-9A-Za-z-]+\z') { Refuse $PSCmdlet 'InvalidArgument' $text 'Id and InputHash are letters, digits and dashes.' }
+    }
+    foreach ($path in $Source, $Destination) {
+        # The Task Scheduler expands %name% and $(name), in a working directory too.
+        if ($path -match '["%\x00-\x1f]|\$\(' -or $path -notmatch '\\[^\\]+\z') { Refuse $PSCmdlet 'InvalidArgument' $path "$path cannot be copied from or to." }
+    }
+    $folder = $Destination.Substring(0, $Destination.LastIndexOf('\'))
+    $record = "$Destination.work.json"
+    foreach ($other in @(Get-ChildItem -LiteralPath $folder -File -Force | Where-Object { $_.Name -like '*.work.json' -and $_.FullName -ne $record })) {
+        if ((ReadWork $other.FullName).State -ceq 'Running') { Refuse $PSCmdlet 'ResourceBusy' $folder "$($other.FullName) is not finished." }
+    }
+    $there = Test-Path -LiteralPath $Destination
+    if (Test-Path -LiteralPath $record) {
+        $old = ReadWork $record
+        $same = $old.Id -ceq $Id -and $old.InputHash -ceq $InputHash
+        if ($old.State -ceq 'Running') {
+            if (-not $same) { Refuse $PSCmdlet 'ResourceBusy' $Destination "$record is of other work that is not finished." }
+            if ($old.Node -ne $env:COMPUTERNAME) { return }
+            if (@(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $Id -ErrorAction Ignore | Where-Object { $_.State -eq 'Running' }).Count) { return }
+            # The host restarted meanwhile. Only the task itself renames the copy, so a destination that is there is complete.
+            $there = $false
+        } elseif ($same -and $there -and $old.State -ceq 'Completed') {
+            return
+        }
+    }
+    if ($there) { Refuse $PSCmdlet 'ResourceExists' $Destination "$Destination exists and is not what was asked for." }
+    $work = @{ Id = $Id; InputHash = $InputHash; State = 'Running'; Node = $env:COMPUTERNAME; Source = $Source; Destination = $Destination; Error = '' }
+    WriteWork $record $work
+    try {
+        StartTask $Id $folder
+    } catch {
+        $work.State = 'Failed'
+        $work.Error = $_.Exception.Message
+        WriteWork $record $work
+        throw
+    }
+}
+
+# Adds one name to the AntiAffinityClassNames of a virtual machine's group and leaves the others alone.
+function Add-AntiAffinityClassName {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [guid] $VMId,
+        [Parameter(Mandatory)] [string] $ClassName
+    )
+    $ErrorActionPreference = 'Stop'
+    $group = Get-ClusterGroup -VMId $VMId
+    $names = @($group.AntiAffinityClassNames | Where-Object { $_ })
+    if ($names -ccontains $ClassName) { return }
+    $group.AntiAffinityClassNames = ClassNames ($names + $ClassName)
+}
+
+# Removes one name from the AntiAffinityClassNames of a virtual machine's group and leaves the others alone.
+function Remove-AntiAffinityClassName {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [guid] $VMId,
+        [Parameter(Mandatory)] [string] $ClassName
+    )
+    $ErrorActionPreference = 'Stop'
+    $group = Get-ClusterGroup -VMId $VMId
+    $names = @($group.AntiAffinityClassNames | Where-Object { $_ })
+    if ($names -cnotcontains $ClassName) { return }
+    $group.AntiAffinityClassNames = ClassNames @($names | Where-Object { $_ -cne $ClassName })
+}
+
+# The property takes a whole collection; assigning replaces it.
+function ClassNames([string[]] $names) {
+    $collection = [Collections.Specialized.StringCollection]::new()
+    foreach ($name in $names) { $null = $collection.Add($name) }
+    return , $collection
+}
+
+function StampFile([string] $folder) { return "$folder\guestclustering.json" }
+
+function ReadText([string] $path) { return Get-Content -LiteralPath $path -Raw -Encoding UTF8 }
+
+# A reader never finds half a text under the name.
+function WriteText([string] $path, [string] $text) {
+    Set-Content -LiteralPath "$path.new" -Value $text -Encoding UTF8 -NoNewline
+    Move-Item -LiteralPath "$path.new" -Destination $path -Force
+}
+
+function Refuse($caller, [string] $category, [string] $target, [string] $message) {
+    $caller.ThrowTerminatingError([Management.Automation.ErrorRecord]::new([InvalidOperationException]::new($message), 'Refused', $category, $target))
+}
+
+# The keys are always in this order, so that ReadWork need not understand all of JSON.
+function WriteWork([string] $path, $work) {
+    $fields = foreach ($name in 'Id', 'InputHash', 'State', 'Node', 'Source', 'Destination', 'Error') {
+        $text = ($work[$name] -replace '[\x00-\x1f]', ' ').Replace('\', '\\').Replace('"', '\"')
+        '"{0}{1}":"{2}"' -f $name.Substring(0, 1).ToLowerInvariant(), $name.Substring(1), $text
+    }
+    WriteText $path ('{' + ($fields -join ',') + '}')
+}
+
+function ReadWork([string] $path) {
+    $work = @{ Id = ''; InputHash = ''; State = ''; Node = ''; Source = ''; Destination = ''; Error = '' }
+    foreach ($field in [regex]::Matches((ReadText $path), '"([A-Za-z]+)":"((?:[^"\\]|\\.)*)"')) {
+        $work[$field.Groups[1].Value] = $field.Groups[2].Value -replace '\\(.)', '$1'
+    }
+    return $work
+}
+
+# The task's command is these functions as they stand here. What it works on it reads from the record in its working
+# directory: no text of ours becomes a command line.
+function StartTask([string] $name, [string] $folder) {
+    $script = foreach ($function in 'ReadText', 'WriteText', 'ReadWork', 'WriteWork', 'CopyWork') {
+        'function {0} {{ {1} }}' -f $function, (Get-Command -Name $function -CommandType Function).Definition
+    }
+    $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "`n") + "`nCopyWork"))
+    $action = New-ScheduledTaskAction -Execute "$PSHOME\powershell.exe" -Argument "-NoProfile -NonInteractive -EncodedCommand $encoded" -WorkingDirectory $folder
+    $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount
+    $settings = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::FromDays(1)) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
+    $task = @{ TaskPath = '\GuestClustering\'; TaskName = $name }
+    $null = Register-ScheduledTask @task -Action $action -Principal $principal -Settings $settings -Force
+    Start-ScheduledTask @task
+}
+
+# Runs in the task, in the folder of the copy, and ends with the record Completed or Failed and the task gone.
+function CopyWork() {
+    $ErrorActionPreference = 'Stop'
+    foreach ($file in @(Get-ChildItem -LiteralPath . -File -Force | Where-Object { $_.Name -like '*.work.json' })) {
+        $work = ReadWork $file.FullName
+        if ($work.State -cne 'Running' -or $work.Node -ne $env:COMPUTERNAME) { continue }
+        try {
+            if (-not (Test-Path -LiteralPath $work.Destination)) {
+                Copy-Item -LiteralPath $work.Source -Destination "$($work.Destination).partial" -Force
+                Move-Item -LiteralPath "$($work.Destination).partial" -Destination $work.Destination
+            }
+            $work.State = 'Completed'
+        } catch {
+            $work.State = 'Failed'
+            $work.Error = $_.Exception.Message
+        }
+        WriteWork $file.FullName $work
+        Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $work.Id -Confirm:$false
+    }
+}

@@ -1,0 +1,58 @@
+package cmdlet
+
+// Kind says what a call does to its target and how long it may take.
+type Kind string
+
+const (
+	// Read changes nothing.
+	Read Kind = "Read"
+	// Change is done when the call returns.
+	Change Kind = "Change"
+	// Long is started by the call and goes on after it; the next snapshots show how far it is.
+	Long Kind = "Long"
+)
+
+// Kinds lists every cmdlet and named function that the operator calls.
+var Kinds = map[string]Kind{
+	"Add-AntiAffinityClassName":                 Change,
+	"Add-ClusterVirtualMachineRole":             Change,
+	"Add-VMHardDiskDrive":                       Change,
+	"Add-VMNetworkAdapter":                      Change,
+	"Add-VMScsiController":                      Change,
+	"Connect-VMNetworkAdapter":                  Change,
+	"Get-CimInstance":                           Read,
+	"Get-Cluster":                               Read,
+	"Get-ClusterGroup":                          Read,
+	"Get-ClusterNode":                           Read,
+	"Get-ClusterResource":                       Read,
+	"Get-ClusterSharedVolume":                   Read,
+	"Get-Item":                                  Read,
+	"Get-StampedFolder":                         Read,
+	"Get-VHD":                                   Read,
+	"Get-VM":                                    Read,
+	"Get-VMHardDiskDrive":                       Read,
+	"Get-VMHost":                                Read,
+	"Get-VMNetworkAdapter":                      Read,
+	"Get-VMScsiController":                      Read,
+	"Get-VMSwitch":                              Read,
+	"Move-ClusterVirtualMachineRole":            Long,
+	"New-StampedFolder":                         Change,
+	"New-VHD":                                   Long,
+	"New-VM":                                    Change,
+	"Remove-AntiAffinityClassName":              Change,
+	"Remove-ClusterGroup":                       Change,
+	"Remove-StampedFolder":                      Change,
+	"Remove-VM":                                 Change,
+	"Remove-VMHardDiskDrive":                    Change,
+	"Remove-VMNetworkAdapter":                   Change,
+	"Rename-VM":                                 Change,
+	"Set-ClusterParameter":                      Change,
+	"Set-VM":                                    Change,
+	"Set-VMNetworkAdapter":                      Change,
+	"Set-VMNetworkAdapterVlan":                  Change,
+	"Start-ClusterGroup":                        Long,
+	"Start-Work":                                Long,
+	"Stop-ClusterGroup":                         Long,
+	"Stop-VM":                                   Change,
+	"Update-ClusterVirtualMachineConfiguration": Change,
+}

@@ -1,0 +1,132 @@
+package surface
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+var (
+	guidForm    = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	versionForm = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9}){1,3}$`)
+)
+
+type span struct{ min, max int64 }
+
+// The whole numbers of .NET, as far as an Int can hold them.
+var numbers = map[string]span{
+	"Int16":  {math.MinInt16, math.MaxInt16},
+	"Int32":  {math.MinInt32, math.MaxInt32},
+	"Int64":  {math.MinInt64, math.MaxInt64},
+	"UInt32": {0, math.MaxUint32},
+	"UInt64": {0, math.MaxInt64},
+}
+
+// convert makes a value what the parameter takes, or says why it cannot be. Errors are *problem.
+func (p Parameter) convert(v hostagent.Value) (hostagent.Value, error) {
+	if !p.IsList() {
+		return p.convertOne(v)
+	}
+	list, ok := v.(hostagent.List)
+	if !ok {
+		list = hostagent.List{v}
+	}
+	// PowerShell refuses an empty array for what is mandatory in any set.
+	if len(list) == 0 && p.mandatory() {
+		return nil, problemf(NotAccepted, "must not be empty")
+	}
+	out := make(hostagent.List, len(list))
+	for i, element := range list {
+		converted, err := p.convertOne(element)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = converted
+	}
+	return out, nil
+}
+
+func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
+	switch v := v.(type) {
+	case hostagent.Ref:
+		if p.Type == "SwitchParameter" {
+			return nil, problemf(Unconvertible, "a switch takes true or false, not a Ref")
+		}
+		return v, nil
+	case hostagent.Text:
+		return v, p.checkText(string(v))
+	case hostagent.Int:
+		return v, p.checkInt(int64(v))
+	case hostagent.Bool:
+		if !slices.Contains([]string{"SwitchParameter", "Boolean", "PSObject"}, p.Element()) {
+			return nil, problemf(Unconvertible, "is a %s, not true or false", p.Element())
+		}
+		return v, nil
+	case hostagent.Credential:
+		if p.Element() != "PSCredential" {
+			return nil, problemf(Unconvertible, "is a %s, not a credential", p.Element())
+		}
+		return v, nil
+	case hostagent.Secret:
+		return nil, problemf(Unconvertible, "is a %s, not a secret", p.Element())
+	case hostagent.List:
+		return nil, problemf(Unconvertible, "takes no list here")
+	default:
+		return nil, problemf(Unconvertible, "takes no %T", v)
+	}
+}
+
+func (p Parameter) checkText(text string) error {
+	element := p.Element()
+	if values, ok := loaded().Enums[element]; ok && !slices.Contains(values, text) {
+		return problemf(Unconvertible, "%q is none of %s", text, strings.Join(p.accepted(values), ", "))
+	}
+	switch {
+	case element == "Guid" && !guidForm.MatchString(text):
+		return problemf(Unconvertible, "%q is no GUID of 32 hexadecimal digits with dashes", text)
+	case element == "Version" && !versionForm.MatchString(text):
+		return problemf(Unconvertible, "%q is no version of two to four numbers", text)
+	case !p.takesText():
+		return problemf(Unconvertible, "is a %s, not a text", element)
+	case text == "" && p.mandatory():
+		return problemf(NotAccepted, "must not be empty")
+	case len(p.Values) > 0 && !slices.Contains(p.Values, text):
+		return problemf(NotAccepted, "%q is none of %s", text, strings.Join(p.Values, ", "))
+	}
+	return nil
+}
+
+func (p Parameter) takesText() bool {
+	element := p.Element()
+	_, isEnum := loaded().Enums[element]
+	return isEnum || slices.Contains([]string{"String", "StringCollection", "Guid", "Version", "PSObject"}, element)
+}
+
+// accepted are an enumeration's names that the parameter's page lists, all where it lists none.
+func (p Parameter) accepted(values []string) []string {
+	if len(p.Values) > 0 {
+		return p.Values
+	}
+	return values
+}
+
+func (p Parameter) checkInt(n int64) error {
+	if p.Element() == "PSObject" {
+		return nil
+	}
+	within, ok := numbers[p.Element()]
+	if !ok {
+		return problemf(Unconvertible, "is a %s, not a number", p.Element())
+	}
+	if n < within.min || n > within.max {
+		return problemf(Unconvertible, "%d is beyond %s", n, p.Element())
+	}
+	if len(p.Values) > 0 && !slices.Contains(p.Values, strconv.FormatInt(n, 10)) {
+		return problemf(NotAccepted, "%d is none of %s", n, strings.Join(p.Values, ", "))
+	}
+	return nil
+}

@@ -99,7 +99,7 @@ func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 type memory struct {
 	complete int
 	lastSeen map[string]int
-	// moving is since when a machine has been in a state of transition.
+	// moving is since when a machine, or its group, has been in a state of transition.
 	moving map[string]time.Time
 }
 
@@ -119,7 +119,7 @@ func (m *memory) remember(s *hyperv.Snapshot, counts bool, now time.Time) {
 	for _, h := range s.Hosts {
 		for _, vm := range h.Machines {
 			seen(vm.ID)
-			if !vm.Settled() {
+			if group, known := s.GroupOf(vm.ID); !vm.Settled() || known == hyperv.Known && group.Moving() {
 				since, known := m.moving[hyperv.Key(vm.ID)]
 				if !known {
 					since = now

@@ -46,7 +46,7 @@ type Memory struct {
 	CompleteSnapshots int
 	// LastSeen is the number of the complete snapshot in which a machine or file was last seen, by Key.
 	LastSeen map[string]int
-	// SettlingFor is how long a machine has been in a state of transition, by its id.
+	// SettlingFor is how long a machine, or its group, has been in a state of transition, by the machine's Key.
 	SettlingFor map[string]time.Duration
 }
 

@@ -47,38 +47,43 @@ func deleteMember(p *Plan, m Member, seen *hyperv.Snapshot) {
 
 func deleteMachine(p *Plan, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot) {
 	group, groupPresence := seen.GroupOf(vm.ID)
+	busy := !vm.Settled() || group != nil && group.Moving()
 	switch {
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown:
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
-	case vm.Off() && vm.Settled():
+	case !busy && (vm.Off() || vm.State == "Saved"):
 		p.step(removeMachine(m, vm, group))
-	case seen.Memory.SettlingFor[hyperv.Key(vm.ID)] > shutDownLimit, vm.Running() && group == nil:
-		p.step(Step{
-			Key: "stop/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("turn %s off on %s", m.Name, vm.HostName),
-			Batch: change(vm.HostName, cmdlet.VMByID("vm", vm.ID), cmdlet.TurnOffVM("off", "vm")),
-		})
-	case !vm.Settled() || group != nil && group.Moving():
+	case seen.Memory.SettlingFor[hyperv.Key(vm.ID)] > shutDownLimit:
+		p.step(turnOff(m, vm))
+	case busy:
 		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("%s is shutting down", m.Name))
-	case group != nil && group.OfflineAction != cmdlet.OfflineActionShutDown:
-		// A machine that is saved cannot be removed cleanly, and its disks would hold a half-written state.
-		p.step(Step{
-			Key: "protect/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("shut %s down instead of saving it", m.Name),
-			Batch: change(vm.HostName, cmdlet.MachineResource("resource", group.Resource),
-				cmdlet.SetOfflineAction("offline", "resource", cmdlet.OfflineActionShutDown), cmdlet.StopGroup("stop", group.Name)),
-		})
 	default:
 		p.step(stopMachine(m, vm, group))
 	}
 }
 
+// stopMachine shuts the guest down through its group; a machine without one, or one that stands still, is turned off.
 func stopMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
-	s := Step{Key: "stop/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("shut %s down on %s", m.Name, vm.HostName)}
-	if group == nil {
-		s.Batch = change(vm.HostName, cmdlet.VMByID("vm", vm.ID), cmdlet.TurnOffVM("off", "vm"))
-		return s
+	if group == nil || !vm.Running() {
+		return turnOff(m, vm)
 	}
-	s.Batch = change(vm.HostName, cmdlet.StopGroup("stop", group.Name))
-	return s
+	var calls []hostagent.Call
+	if group.OfflineAction != cmdlet.OfflineActionShutDown {
+		// It would be saved, and its disks would hold a half-written state.
+		calls = append(calls, cmdlet.MachineResource("resource", group.Resource),
+			cmdlet.SetOfflineAction("offline", "resource", cmdlet.OfflineActionShutDown))
+	}
+	return Step{
+		Key: "stop/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("shut %s down on %s", m.Name, vm.HostName),
+		Batch: change(vm.HostName, append(calls, cmdlet.StopGroup("stop", group.Name))...),
+	}
+}
+
+func turnOff(m Member, vm *hyperv.Machine) Step {
+	return Step{
+		Key: "turn-off/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("turn %s off on %s", m.Name, vm.HostName),
+		Batch: change(vm.HostName, cmdlet.VMByID("vm", vm.ID), cmdlet.TurnOffVM("off", "vm")),
+	}
 }
 
 // removeMachine takes the shared disks off first, so that no file is removed while a machine refers to it.

@@ -41,6 +41,11 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 		p.wait(settling(vm, group), fmt.Sprintf("%s is %s on %s", m.Name, activity(vm, group), vm.HostName))
 		return
 	}
+	if vm.State == "Saved" || vm.State == "Paused" {
+		// A cluster node that comes back from a moment long ago is a danger to its cluster.
+		p.block(v1alpha1.ReasonHostFailed, fmt.Sprintf("%s is %s on %s; discard its saved state (Remove-VMSavedState) or turn it off: it is then started", m.Name, strings.ToLower(vm.State), vm.HostName))
+		return
+	}
 	r := &repair{want: want, m: m, vm: vm, group: group, host: host, seen: seen, plan: p}
 	r.name()
 	r.adapters()

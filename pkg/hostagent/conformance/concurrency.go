@@ -56,47 +56,43 @@ func sessionsAreApart(t *testing.T, s Subject) {
 	first.done(items("look", s.Pool))
 }
 
-func readingGivenUp(t *testing.T, s Subject) {
-	release := hold(t, s, "Get-VMHost")
-	defer release()
-	session := open(t, s)
-	read := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{call("host", "Get-VMHost", nil, "Name")}}
+const (
+	// moment is long enough for a batch to start and short enough to wait for in vain.
+	moment = 200 * time.Millisecond
+	// long is how long a call takes that is given up after a moment.
+	long = 5 * moment
+)
 
+func readingGivenUp(t *testing.T, s Subject) {
+	session := open(t, s)
+	slow(t, s, "Get-VMHost")
 	ctx, cancel := context.WithTimeout(t.Context(), moment)
 	defer cancel()
-	_, err := session.agent.Run(ctx, read)
-	if !errors.Is(err, hostagent.Timeout) {
+	read := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{call("host", "Get-VMHost", nil, "Name")}}
+	if _, err := session.agent.Run(ctx, read); !errors.Is(err, hostagent.Timeout) {
 		t.Errorf("out of time: %v, want Timeout", err)
 	}
+	session.done(read.Calls...)
 }
 
-// changingGivenUp gives up a changing call: its outcome is unknown, and once a new session is open it is settled.
+// changingGivenUp gives up a changing call: its outcome is unknown, and settled once a new session is open.
 func changingGivenUp(t *testing.T, s Subject) {
-	release := hold(t, s, "New-StampedFolder")
-	defer release()
-	session := open(t, s)
 	path := freshPath(s.Pool)
-	session.giveUpMaking(path)
-	release()
+	giveUpMaking(t, s, path)
 
-	again := open(t, s)
-	again.removeAfterwards(path)
-	first, second := again.exists(path), again.exists(path)
-	if first != second {
+	session := open(t, s)
+	session.removeAfterwards(path)
+	if first, second := session.exists(path), session.exists(path); first != second {
 		t.Error("the folder's state still changes after a new session was opened")
 	}
-	// What was given up must not stand in the way of what comes next.
-	again.done(newFolder("new", path, stamp), items("look", path))
+	// What was given up does not stand in the way of what comes next.
+	session.done(newFolder("new", path, stamp), items("look", path))
 }
 
-// openWaitsForEarlierWork holds a changing call, gives it up and opens a session: it must come only once the call has
-// ended.
+// openWaitsForEarlierWork gives up a changing call and opens a session, which must come only once the call has ended.
 func openWaitsForEarlierWork(t *testing.T, s Subject) {
-	release := hold(t, s, "New-StampedFolder")
-	defer release()
-	session := open(t, s)
 	path := freshPath(s.Pool)
-	session.giveUpMaking(path)
+	giveUpMaking(t, s, path)
 
 	ctx, cancel := context.WithTimeout(t.Context(), moment)
 	defer cancel()
@@ -106,22 +102,35 @@ func openWaitsForEarlierWork(t *testing.T, s Subject) {
 	} else if !errors.Is(err, hostagent.Timeout) {
 		t.Errorf("opening while earlier work runs: %v, want Timeout", err)
 	}
-	release()
 	open(t, s).removeAfterwards(path)
 }
 
-// moment is long enough for a batch to start and short enough to wait for in vain.
-const moment = 200 * time.Millisecond
-
 // giveUpMaking starts to make a folder and gives up before the answer.
-func (s session) giveUpMaking(path string) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), moment)
+func giveUpMaking(t *testing.T, s Subject, path string) {
+	t.Helper()
+	session := open(t, s)
+	slow(t, s, "New-StampedFolder")
+	ctx, cancel := context.WithTimeout(t.Context(), moment)
 	defer cancel()
-	_, err := s.agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{newFolder("new", path, stamp)}})
+	_, err := session.agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{newFolder("new", path, stamp)}})
 	if !errors.Is(err, hostagent.OutcomeUnknown) {
-		s.t.Fatalf("a changing call given up: %v, want OutcomeUnknown", err)
+		t.Fatalf("a changing call given up: %v, want OutcomeUnknown", err)
 	}
+}
+
+// givenUpBeforehand runs a batch that nobody waits for from the start: it must not run.
+func givenUpBeforehand(t *testing.T, s Subject) {
+	session := open(t, s)
+	path := freshPath(s.Pool)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := session.agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{newFolder("new", path, stamp)}})
+	if !errors.Is(err, hostagent.Canceled) && !errors.Is(err, hostagent.OutcomeUnknown) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+	again := open(t, s)
+	again.removeAfterwards(path)
+	again.wantAbsent(path)
 }
 
 func (s session) exists(path string) bool {
@@ -129,11 +138,11 @@ func (s session) exists(path string) bool {
 	return len(s.run(hostagent.Continue, items("look", path))[0].Values) > 0
 }
 
-// hold makes the next call of the cmdlet go on until it is released, once; later releases do nothing.
-func hold(t *testing.T, s Subject, cmdlet string) func() {
+// slow makes the next call of the cmdlet take long, or skips the test.
+func slow(t *testing.T, s Subject, cmdlet string) {
 	t.Helper()
-	if s.Hold == nil {
-		t.Skip("this host cannot be made to hold a call")
+	if s.Slow == nil {
+		t.Skip("calls on this host cannot be made to take long")
 	}
-	return sync.OnceFunc(s.Hold(t, cmdlet))
+	s.Slow(t, cmdlet, long)
 }

@@ -11,6 +11,7 @@ package conformance
 
 import (
 	"testing"
+	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -22,9 +23,9 @@ type Subject struct {
 	Host, Absent string
 	// Pool is a folder on a shared volume of the host's, in which the suite makes folders and disks.
 	Pool string
-	// Hold makes the next call of the cmdlet on the host go on without an end until it is released; a call that is
-	// released does what it would have done. nil when the host cannot be made to: what needs it is skipped.
-	Hold func(t *testing.T, cmdlet string) (release func())
+	// Slow makes the next call of the cmdlet on the host take so much longer, in real time, whether anybody waits for it
+	// or not. nil when the host cannot be made to: what needs it is skipped.
+	Slow func(t *testing.T, cmdlet string, by time.Duration)
 }
 
 // Factory makes a subject for one case, and registers with t what ends it.
@@ -52,6 +53,7 @@ var cases = map[string]func(*testing.T, Subject){
 	"calls side by side":     callsRunSideBySide,
 	"reading given up":       readingGivenUp,
 	"changing given up":      changingGivenUp,
+	"given up beforehand":    givenUpBeforehand,
 	"opening waits":          openWaitsForEarlierWork,
 	"sessions side by side":  sessionsAreApart,
 }

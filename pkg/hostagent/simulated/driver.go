@@ -12,8 +12,8 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 )
 
-// closeTimeout bounds Close, which has no context of its own.
-const closeTimeout = 5 * time.Second
+// endTimeout bounds the end of a session, which has no context of its own.
+const endTimeout = 5 * time.Second
 
 type driver struct{ base url.URL }
 
@@ -49,7 +49,8 @@ type agent struct {
 	target hostagent.Target
 }
 
-// Run posts the batch once.
+// Run posts the batch once. After a changing batch whose outcome is unknown the session has ended: a batch that is
+// still on its way is refused when it arrives, and a session opened later waits for one that has arrived.
 func (a *agent) Run(ctx context.Context, batch hostagent.Batch) (hostagent.Results, error) {
 	if err := batch.Validate(); err != nil {
 		return nil, a.refused(err)
@@ -58,16 +59,24 @@ func (a *agent) Run(ctx context.Context, batch hostagent.Batch) (hostagent.Resul
 	if err != nil {
 		return nil, a.refused(err)
 	}
+	if ctx.Err() != nil {
+		return nil, classified(ctx, "run", a.target, &brokenError{stage: unsent, err: context.Cause(ctx)})
+	}
 	var answer Answer
 	r := request{method: http.MethodPost, url: a.url.JoinPath("batches").String(), body: body, changes: batch.Changes()}
 	err = a.line.exchange(ctx, r, &answer)
 	if err == nil && !answers(answer.Results, batch.Calls) {
 		err = &brokenError{stage: unreadable, changes: r.changes, err: errors.New("the results are not those of the calls sent")}
 	}
-	if err != nil {
-		return nil, classified(ctx, "run", a.target, err)
+	if err == nil {
+		return answer.Results, nil
 	}
-	return answer.Results, nil
+	failure := classified(ctx, "run", a.target, err)
+	if failure.Class == hostagent.OutcomeUnknown {
+		// If this fails, the simulator does not answer, and will not answer Open either.
+		_ = a.end()
+	}
+	return nil, failure
 }
 
 // answers reports whether there is one result for each call, in order.
@@ -85,9 +94,14 @@ func answers(results hostagent.Results, calls []hostagent.Call) bool {
 
 // Close ends the session on the simulator and closes its connections.
 func (a *agent) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
 	defer a.line.close()
+	return a.end()
+}
+
+// end ends the session on the simulator, once or again.
+func (a *agent) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
 	err := a.line.exchange(ctx, request{method: http.MethodDelete, url: a.url.String()}, nil)
 	if err != nil {
 		return classified(ctx, "close", a.target, err)
@@ -100,7 +114,7 @@ func (a *agent) refused(err error) error {
 }
 
 // classified makes a *hostagent.Error of what exchange returned. What the simulator itself said stands.
-func classified(ctx context.Context, op string, target hostagent.Target, err error) error {
+func classified(ctx context.Context, op string, target hostagent.Target, err error) *hostagent.Error {
 	if said, ok := errors.AsType[*hostagent.Error](err); ok {
 		return said
 	}

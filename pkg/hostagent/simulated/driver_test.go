@@ -167,6 +167,48 @@ func (c deadlineContext) Err() error {
 	return nil
 }
 
+func TestWhatIsGivenUpBeforehandIsNotSent(t *testing.T) {
+	address, sent := simulator(t, says(http.StatusOK, `{}`))
+	agent := open(t, address)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	// The outcome is known: there is none.
+	if _, err := agent.Run(ctx, batchOf("New-VM")); !errors.Is(err, hostagent.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+	if sent.Load() != 0 {
+		t.Error("the batch was sent")
+	}
+}
+
+func TestALostChangeEndsTheSession(t *testing.T) {
+	tests := map[string]struct {
+		cmdlet string
+		ended  bool
+	}{
+		"a lost change":  {"New-VM", true},
+		"a lost reading": {"Get-VM", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ended := false
+			mux := http.NewServeMux()
+			mux.HandleFunc("POST /v1/sessions", says(http.StatusCreated, `{"session":"s1","host":"hv01"}`))
+			mux.HandleFunc("POST /v1/sessions/s1/batches", dropsConnection)
+			mux.HandleFunc("DELETE /v1/sessions/s1", func(w http.ResponseWriter, _ *http.Request) {
+				ended = true
+				w.WriteHeader(http.StatusNoContent)
+			})
+			server := httptest.NewServer(mux)
+			t.Cleanup(server.Close)
+			_, err := open(t, strings.TrimPrefix(server.URL, "http://")).Run(t.Context(), batchOf(test.cmdlet))
+			if err == nil || ended != test.ended {
+				t.Errorf("the session has ended: %t, want %t (%v)", ended, test.ended, err)
+			}
+		})
+	}
+}
+
 func TestNothingListens(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

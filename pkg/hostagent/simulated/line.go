@@ -66,9 +66,7 @@ func (e *brokenError) Unwrap() error { return e.err }
 
 func (e *brokenError) class(ctx context.Context) hostagent.Class {
 	switch {
-	case e.stage == unsent && ctx.Err() == nil:
-		return hostagent.Unreachable
-	case e.changes:
+	case e.stage != unsent && e.changes:
 		return hostagent.OutcomeUnknown
 	case e.stage == unreadable:
 		return hostagent.Protocol

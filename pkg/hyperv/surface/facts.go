@@ -63,9 +63,13 @@ type Parameter struct {
 func (p Parameter) Element() string { return strings.TrimSuffix(p.Type, "[]") }
 
 // IsList reports whether the parameter takes several values.
-func (p Parameter) IsList() bool { return strings.HasSuffix(p.Type, "[]") || p.Type == "StringCollection" }
+func (p Parameter) IsList() bool {
+	return strings.HasSuffix(p.Type, "[]") || p.Type == "StringCollection"
+}
 
-func (p Parameter) requiredIn(set string) bool { return p.Required || slices.Contains(p.RequiredIn, set) }
+func (p Parameter) requiredIn(set string) bool {
+	return p.Required || slices.Contains(p.RequiredIn, set)
+}
 
 func (p Parameter) mandatory() bool { return p.Required || len(p.RequiredIn) > 0 }
 

@@ -1,0 +1,198 @@
+package surface
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// StubModule writes a PowerShell module for Windows PowerShell 5.1 and later with one function for each cmdlet that the
+// operator calls, as a host of that build has it: Microsoft's parameter block (sets, mandatory parameters, positions,
+// types, accepted values) and output type. The .NET types of Windows modules are classes of the same short name with
+// the properties whose types are simple.
+//
+// Every function has the same body: PowerShell text that finds its own name in $MyInvocation.MyCommand and what was
+// bound in $PSCmdlet and $PSBoundParameters. Named functions are not in the module: they are in functions.ps1.
+func StubModule(w io.Writer, build int, body string) error {
+	if !slices.Contains(builds, build) {
+		return fmt.Errorf("stub module: Windows build %d is none of %v", build, builds)
+	}
+	facts := loaded()
+	var text strings.Builder
+	text.WriteString("# Generated from the facts of pkg/hyperv/surface.\n")
+	for _, name := range slices.Sorted(maps.Keys(facts.Enums)) {
+		fmt.Fprintf(&text, "enum %s { %s }\n", name, strings.Join(facts.Enums[name], "; "))
+	}
+	for _, name := range facts.standIns() {
+		facts.writeClass(&text, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(facts.Cmdlets)) {
+		if c := facts.Cmdlets[name]; c.Module != "" && onBuild(build, c.Docsets, c.since) {
+			facts.writeFunction(&text, name, c, build, body)
+		}
+	}
+	text.WriteString("Export-ModuleMember -Function *\n")
+	if _, err := io.WriteString(w, text.String()); err != nil {
+		return fmt.Errorf("writing stub module: %w", err)
+	}
+	return nil
+}
+
+// PowerShell's names of the .NET types that parameters and properties have here as on Windows.
+var typeLiterals = map[string]string{
+	"Boolean": "bool", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
+	"Int64": "long", "PSCredential": "pscredential", "PSObject": "psobject", "String": "string",
+	"StringCollection": "Collections.Specialized.StringCollection", "SwitchParameter": "switch", "TimeSpan": "timespan",
+	"UInt32": "uint32", "UInt64": "uint64", "Uri": "uri", "Version": "version",
+}
+
+// standIns lists the classes that parameters have and calls return, base classes before those that derive from them.
+func (f Facts) standIns() []string {
+	wanted := map[string]bool{}
+	for _, c := range f.Cmdlets {
+		if class := c.class(); f.Classes[class] != nil {
+			wanted[class] = true
+		}
+		for _, p := range c.Parameters {
+			if f.isClass(p) {
+				wanted[p.Element()] = true
+			}
+		}
+	}
+	for class := range wanted {
+		if base := f.Classes[class]["(base)"]; base != "" {
+			wanted[base] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(wanted), func(a, b string) int {
+		return cmp.Or(f.depth(a)-f.depth(b), strings.Compare(a, b))
+	})
+}
+
+// depth counts a class's base classes.
+func (f Facts) depth(class string) int {
+	depth := 0
+	for class = f.Classes[class]["(base)"]; class != ""; class = f.Classes[class]["(base)"] {
+		depth++
+	}
+	return depth
+}
+
+// isClass reports whether the parameter's type is one that only Windows has.
+func (f Facts) isClass(p Parameter) bool {
+	_, isEnum := f.Enums[p.Element()]
+	return !isEnum && typeLiterals[p.Element()] == "" && len(p.Values) == 0
+}
+
+func (f Facts) writeClass(text *strings.Builder, name string) {
+	fmt.Fprintf(text, "class %s ", name)
+	if base := f.Classes[name]["(base)"]; base != "" {
+		fmt.Fprintf(text, ": %s ", base)
+	}
+	text.WriteString("{")
+	for _, property := range slices.Sorted(maps.Keys(f.Classes[name])) {
+		if property == "(base)" {
+			continue
+		}
+		of := f.Classes[name][property]
+		literal := typeLiterals[strings.TrimSuffix(of, "[]")]
+		switch {
+		case literal == "":
+			literal = "object"
+		case strings.HasSuffix(of, "[]"):
+			literal += "[]"
+		}
+		fmt.Fprintf(text, " [%s] $%s;", literal, property)
+	}
+	text.WriteString(" }\n")
+}
+
+func (f Facts) writeFunction(text *strings.Builder, name string, c Cmdlet, build int, body string) {
+	fmt.Fprintf(text, "function %s {\n    [CmdletBinding(DefaultParameterSetName = %s", name, quote(c.DefaultSet))
+	if c.ShouldProcess {
+		text.WriteString(", SupportsShouldProcess = $true")
+	}
+	text.WriteString(")]\n")
+	if class := c.class(); f.Classes[class] != nil {
+		fmt.Fprintf(text, "    [OutputType([%s])]\n", class)
+	}
+	var parameters []string
+	for _, name := range slices.Sorted(maps.Keys(c.Parameters)) {
+		if p := c.Parameters[name]; onBuild(build, p.Docsets, p.since) {
+			parameters = append(parameters, f.parameterText(name, p, c))
+		}
+	}
+	fmt.Fprintf(text, "    param(\n%s\n    )\n    %s\n}\n", strings.Join(parameters, ",\n"), strings.TrimSpace(body))
+}
+
+func (f Facts) parameterText(name string, p Parameter, c Cmdlet) string {
+	var text strings.Builder
+	for _, set := range slices.Sorted(maps.Keys(c.Sets)) {
+		if slices.Contains(c.Sets[set], name) {
+			fmt.Fprintf(&text, "        [Parameter(%s)]\n", strings.Join(parameterArguments(p, set), ", "))
+		}
+	}
+	if len(p.Aliases) > 0 {
+		fmt.Fprintf(&text, "        [Alias(%s)]\n", quoteAll(p.Aliases))
+	}
+	_, isEnum := f.Enums[p.Element()]
+	if len(p.Values) > 0 && !isEnum {
+		fmt.Fprintf(&text, "        [ValidateSet(%s)]\n", quoteAll(p.Values))
+	}
+	fmt.Fprintf(&text, "        [%s] $%s", f.literal(p), name)
+	return text.String()
+}
+
+func parameterArguments(p Parameter, set string) []string {
+	var out []string
+	if set != allSets {
+		out = append(out, "ParameterSetName = "+quote(set))
+	}
+	if p.requiredIn(set) {
+		out = append(out, "Mandatory = $true")
+	}
+	if p.Position != nil {
+		out = append(out, fmt.Sprintf("Position = %d", *p.Position))
+	}
+	for _, how := range p.Pipeline {
+		switch how {
+		case "ByValue":
+			out = append(out, "ValueFromPipeline = $true")
+		case "ByPropertyName":
+			out = append(out, "ValueFromPipelineByPropertyName = $true")
+		}
+	}
+	return out
+}
+
+func (f Facts) literal(p Parameter) string {
+	literal := typeLiterals[p.Element()]
+	_, isEnum := f.Enums[p.Element()]
+	switch {
+	case literal == "" && (isEnum || f.isClass(p)):
+		literal = p.Element()
+	case literal == "": // an enumeration known by its accepted values alone
+		literal = "string"
+	}
+	return literal + strings.TrimPrefix(p.Type, p.Element())
+}
+
+// PowerShell ends a single-quoted string at any of these, and reads two of them as one.
+var singleQuotes = regexp.MustCompile(`['\x{2018}\x{2019}\x{201A}\x{201B}]`)
+
+// quote writes a text as a single-quoted PowerShell string, in which nothing else has a meaning.
+func quote(text string) string {
+	return "'" + singleQuotes.ReplaceAllString(text, "$0$0") + "'"
+}
+
+func quoteAll(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = quote(text)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -21,8 +21,10 @@ const (
 	readTimeout = 20 * time.Second
 	// changeTimeout bounds one changing batch: long work is started, not awaited.
 	changeTimeout = 2 * time.Minute
-	// suspectGrace is how long a poll waits for a host that did not answer the last time.
-	suspectGrace = 200 * time.Millisecond
+	// patience is how long a poll waits for a host before it goes on without; suspectPatience for one that did not answer the
+	// last time.
+	patience        = 3 * time.Second
+	suspectPatience = 200 * time.Millisecond
 )
 
 // Cluster is one host cluster: its sessions and the latest snapshot. Its methods may be called from many goroutines.
@@ -40,8 +42,10 @@ type Cluster struct {
 	no      int
 	latest  *hyperv.Snapshot
 	lastErr error
-	// pending are the readings of hosts that a poll did not wait for.
+	// pending are the hosts that a poll is asking.
 	pending map[string]bool
+	// teller is the host that told about the host cluster last time.
+	teller string
 
 	// arbiter lets one disruptive step be weighed at a time.
 	arbiter   sync.Mutex
@@ -110,7 +114,7 @@ func (c *Cluster) readAll(ctx context.Context) {
 	no := c.nextReading()
 	c.readCluster(ctx, no)
 	c.readHosts(ctx, no, c.hostNames())
-	c.publish(true)
+	c.publish(no)
 }
 
 // nextReading numbers a reading at its start.
@@ -134,20 +138,39 @@ func (c *Cluster) hostNames() []string {
 	return names
 }
 
-// readCluster asks one host about the host cluster: first one that answered last time, by name, else any.
+// clusterAnswer is what one host told about the host cluster.
+type clusterAnswer struct {
+	host    string
+	cluster inventory.Cluster
+	disks   []hyperv.VirtualDisk
+	disksOK bool
+	err     error
+}
+
+// readCluster asks a host about the host cluster, the one that told it last time first. One that takes long is not waited
+// for: the next is asked too, and the first answer counts.
 func (c *Cluster) readCluster(ctx context.Context, no int) {
-	conf := c.config()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hosts := c.candidates()
+	answers := make(chan clusterAnswer, len(hosts))
+	asked, failed := 0, 0
 	var lastErr error
-	for _, host := range c.candidates() {
-		cluster, disks, disksOK, err := c.askCluster(ctx, host, conf.Pools)
-		if err == nil {
-			c.mu.Lock()
-			c.facts.setCluster(&cluster, disks, disksOK, no, c.clock.Now())
-			c.lastErr = nil
-			c.mu.Unlock()
-			return
+	for failed < len(hosts) {
+		if asked < len(hosts) {
+			go func(host string) { answers <- c.askCluster(ctx, host) }(hosts[asked])
+			asked++
 		}
-		lastErr = err
+		answer, ok := c.within(patience, answers, asked == len(hosts))
+		switch {
+		case !ok:
+		case answer.err == nil:
+			c.keepCluster(answer, no)
+			return
+		default:
+			failed++
+			lastErr = answer.err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,8 +179,30 @@ func (c *Cluster) readCluster(ctx context.Context, no int) {
 	}
 }
 
-// candidates are the hosts to ask about the host cluster, those that answered last time first. At the end stands the
-// empty name: any host that the driver can reach.
+// within waits for an answer; not for ever, unless nobody is left to ask. Every question is bounded itself.
+func (c *Cluster) within(limit time.Duration, answers <-chan clusterAnswer, forever bool) (clusterAnswer, bool) {
+	if forever {
+		return <-answers, true
+	}
+	timer := c.clock.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case answer := <-answers:
+		return answer, true
+	case <-timer.C():
+		return clusterAnswer{}, false
+	}
+}
+
+func (c *Cluster) keepCluster(a clusterAnswer, no int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.facts.setCluster(&a.cluster, a.disks, a.disksOK, no, c.clock.Now())
+	c.lastErr, c.teller = nil, a.host
+}
+
+// candidates are the hosts to ask about the host cluster: the one that told it last time, then those that answered last
+// time, by name. At the end stands the empty name: any host that the driver can reach.
 func (c *Cluster) candidates() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,27 +215,33 @@ func (c *Cluster) candidates() []string {
 		}
 	}
 	slices.Sort(names)
+	if i := slices.Index(names, c.teller); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, c.teller)
+	}
 	return append(names, "")
 }
 
-func (c *Cluster) askCluster(ctx context.Context, host string, pools []string) (inventory.Cluster, []hyperv.VirtualDisk, bool, error) {
+func (c *Cluster) askCluster(ctx context.Context, host string) clusterAnswer {
+	a := clusterAnswer{host: host}
+	pools := c.config().Pools
 	results, err := c.read(ctx, inventory.ClusterState(host, pools))
 	if err != nil {
-		return inventory.Cluster{}, nil, false, err
+		a.err = err
+		return a
 	}
-	cluster, err := inventory.DecodeClusterState(pools, results)
-	if err != nil {
-		return inventory.Cluster{}, nil, false, err
+	if a.cluster, a.err = inventory.DecodeClusterState(pools, results); a.err != nil {
+		return a
 	}
-	files := inventory.SharedDiskFiles(cluster.Folders)
+	files := inventory.SharedDiskFiles(a.cluster.Folders)
 	if len(files) == 0 {
-		return cluster, nil, true, nil
+		a.disksOK = true
+		return a
 	}
-	results, err = c.read(ctx, inventory.Disks(host, files))
-	if err != nil {
-		return cluster, nil, false, nil //nolint:nilerr // the disks are then unknown, which the snapshot says; the rest counts
+	// Without an answer the disks are unknown, and the snapshot says so; the rest counts.
+	if results, err = c.read(ctx, inventory.Disks(host, files)); err == nil {
+		a.disks, a.disksOK = inventory.DecodeDisks(results), true
 	}
-	return cluster, inventory.DecodeDisks(results), true, nil
+	return a
 }
 
 func (c *Cluster) read(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
@@ -199,54 +250,59 @@ func (c *Cluster) read(ctx context.Context, b hostagent.Batch) (hostagent.Result
 	return c.sessions.run(ctx, b)
 }
 
-// readHosts asks hosts side by side. It waits for all of them but those that did not answer the last time: they get a
-// moment, and their answer counts when it comes.
+// readHosts asks hosts side by side and waits a while for them: less for one that did not answer the last time. An answer
+// that comes later counts when it comes.
 func (c *Cluster) readHosts(ctx context.Context, no int, names []string) {
 	var wait sync.WaitGroup
 	for _, name := range names {
-		suspect, busy := c.beginReading(name)
+		limit, busy := c.beginReading(name)
 		if busy {
 			continue
 		}
+		late := make(chan struct{})
 		done := make(chan struct{})
 		go func() {
-			defer close(done)
-			defer c.endReading(name)
 			c.readHost(ctx, name, no)
-			if suspect {
-				c.publish(false)
+			c.endReading(name)
+			close(done)
+			select {
+			case <-late:
+				c.publish(no)
+			default:
 			}
 		}()
-		wait.Go(func() { c.await(done, suspect) })
+		wait.Go(func() {
+			if !c.await(done, limit) {
+				close(late)
+			}
+		})
 	}
 	wait.Wait()
 }
 
-func (c *Cluster) await(done <-chan struct{}, suspect bool) {
-	if !suspect {
-		<-done
-		return
-	}
-	timer := c.clock.NewTimer(suspectGrace)
+func (c *Cluster) await(done <-chan struct{}, limit time.Duration) bool {
+	timer := c.clock.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-done:
+		return true
 	case <-timer.C():
+		return false
 	}
 }
 
-func (c *Cluster) beginReading(name string) (suspect, busy bool) {
+// beginReading says how long to wait for a host, and whether it is still being asked.
+func (c *Cluster) beginReading(name string) (limit time.Duration, busy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known, seen := c.facts.hosts[name]
-	suspect = seen && !known.ok
-	if suspect && c.pending[name] {
-		return true, true
+	if c.pending[name] {
+		return 0, true
 	}
-	if suspect {
-		c.pending[name] = true
+	c.pending[name] = true
+	if known, seen := c.facts.hosts[name]; seen && !known.ok {
+		return suspectPatience, false
 	}
-	return suspect, false
+	return patience, false
 }
 
 func (c *Cluster) endReading(name string) {
@@ -298,12 +354,13 @@ func (c *Cluster) ours(machines []hyperv.Machine) []string {
 	return ids
 }
 
-// publish makes the latest facts the snapshot and tells what differs.
-func (c *Cluster) publish(full bool) {
+// publish makes the latest facts the snapshot and tells what differs. A reading of everything counts in the memory once
+// every answer is of it, or of a later one.
+func (c *Cluster) publish(reading int) {
 	c.mu.Lock()
 	now := c.clock.Now()
 	before, next := c.latest, c.facts.snapshot(now)
-	c.facts.memory.remember(next, full, now)
+	c.facts.memory.remember(next, c.facts.counts(reading), now)
 	c.latest = next
 	change := difference(before, next)
 	c.mu.Unlock()
@@ -324,8 +381,11 @@ func (c *Cluster) Refresh(ctx context.Context, hosts ...string) {
 	for _, h := range hosts {
 		c.readHost(ctx, h, no)
 	}
-	c.publish(false)
+	c.publish(partial)
 }
+
+// partial is the number of a reading that was not of everything.
+const partial = -1
 
 // Run runs a batch. One that changes something is followed by reading its target again before Run returns, whatever
 // became of it: a lost answer means that we look, never that we send again.

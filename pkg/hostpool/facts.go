@@ -20,6 +20,8 @@ type facts struct {
 	hosts     map[string]hostFacts
 	downSince map[string]time.Time
 	memory    memory
+	// counted is the last reading of everything that the memory counts.
+	counted int
 }
 
 type hostFacts struct {
@@ -55,6 +57,24 @@ func (f *facts) setCluster(c *inventory.Cluster, disks []hyperv.VirtualDisk, dis
 			f.downSince[n.Name] = now
 		}
 	}
+}
+
+// counts reports whether a reading of everything may be counted: all that it asked has answered it, or a later one.
+func (f *facts) counts(reading int) bool {
+	if reading == partial || reading <= f.counted || f.clusterNo < reading {
+		return false
+	}
+	for name, h := range f.hosts {
+		if h.ok && h.no < reading && f.isNode(name) {
+			return false
+		}
+	}
+	f.counted = reading
+	return true
+}
+
+func (f *facts) isNode(name string) bool {
+	return f.cluster != nil && slices.ContainsFunc(f.cluster.Nodes, func(n inventory.Node) bool { return n.Name == name && n.State != hyperv.HostDown })
 }
 
 // snapshot puts the latest answers together.

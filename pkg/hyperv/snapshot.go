@@ -209,10 +209,11 @@ type Volume struct {
 	Free      int64
 }
 
-// Complete reports whether absence may be believed: the host cluster is quorate, its groups and every pool were read,
-// every node that may run machines answered, and every other node is gone for good.
+// Complete reports whether the absence of a machine may be believed: the host cluster is quorate and its groups were
+// read, every node that may run machines answered, and every other node is gone for good. Folders and files have their own
+// record: PoolsSeen and DisksSeen.
 func (s *Snapshot) Complete() bool {
-	if s.Cluster == nil || !s.Cluster.Quorate {
+	if s.Cluster == nil || !s.Cluster.Quorate || len(s.Hosts) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(s.Hosts, func(h Host) bool { return !h.Answered && !h.Gone })
@@ -236,46 +237,52 @@ func (s *Snapshot) Host(name string) (*Host, bool) {
 
 // Machine finds a machine by its id.
 func (s *Snapshot) Machine(id string) (*Machine, Presence) {
-	return s.findMachine(func(m *Machine) bool { return strings.EqualFold(m.ID, id) })
+	found := s.machines(func(m *Machine) bool { return strings.EqualFold(m.ID, id) })
+	if len(found) == 0 {
+		return nil, s.absence()
+	}
+	return found[0], Known
 }
 
-// MachinesIn lists the machines whose configuration lies in a folder.
+// MachinesIn lists the machines whose configuration lies in a folder, by id.
 func (s *Snapshot) MachinesIn(folder string) ([]*Machine, Presence) {
+	found := s.machines(func(m *Machine) bool { return Within(folder, m.Location) })
+	if len(found) == 0 {
+		return nil, s.absence()
+	}
+	return found, Known
+}
+
+// machines lists machines by id, each once: while a machine moves, or after its host came back, two hosts may show it.
+func (s *Snapshot) machines(match func(*Machine) bool) []*Machine {
 	var found []*Machine
-	s.eachMachine(func(m *Machine) bool {
-		if Within(folder, m.Location) {
-			found = append(found, m)
-		}
-		return true
-	})
-	if len(found) > 0 {
-		return found, Known
-	}
-	return nil, s.absence()
-}
-
-func (s *Snapshot) findMachine(match func(*Machine) bool) (*Machine, Presence) {
-	var found *Machine
-	s.eachMachine(func(m *Machine) bool {
-		if match(m) {
-			found = m
-		}
-		return found == nil
-	})
-	if found != nil {
-		return found, Known
-	}
-	return nil, s.absence()
-}
-
-func (s *Snapshot) eachMachine(visit func(*Machine) bool) {
 	for i := range s.Hosts {
 		for j := range s.Hosts[i].Machines {
-			if !visit(&s.Hosts[i].Machines[j]) {
-				return
+			m := &s.Hosts[i].Machines[j]
+			if !match(m) {
+				continue
+			}
+			k := slices.IndexFunc(found, func(other *Machine) bool { return strings.EqualFold(other.ID, m.ID) })
+			switch {
+			case k < 0:
+				found = append(found, m)
+			case s.rather(m, found[k]):
+				found[k] = m
 			}
 		}
 	}
+	slices.SortFunc(found, func(a, b *Machine) int { return strings.Compare(Key(a.ID), Key(b.ID)) })
+	return found
+}
+
+// rather prefers the machine on the host that owns its group, else the one on the host that comes first by name.
+func (s *Snapshot) rather(m, other *Machine) bool {
+	if g, presence := s.GroupOf(m.ID); presence == Known {
+		if owns, otherOwns := strings.EqualFold(g.OwnerNode, m.HostName), strings.EqualFold(g.OwnerNode, other.HostName); owns != otherOwns {
+			return owns
+		}
+	}
+	return Key(m.HostName) < Key(other.HostName)
 }
 
 func (s *Snapshot) absence() Presence {
@@ -320,7 +327,7 @@ func (s *Snapshot) Disk(path string) (*VirtualDisk, Presence) {
 			return &s.Disks[i], Known
 		}
 	}
-	folder, presence := s.Folder(path[:strings.LastIndex(path, `\`)])
+	folder, presence := s.Folder(DirName(path))
 	if presence != Known {
 		return nil, presence
 	}
@@ -340,16 +347,18 @@ func (s *Snapshot) Volume(path string) (*Volume, bool) {
 	return nil, false
 }
 
-// AttachedTo lists the machines that have the file on a drive, by machine id.
+// AttachedTo lists the machines that are known to have the file on a drive, by machine id.
 func (s *Snapshot) AttachedTo(path string) []*Machine {
-	var found []*Machine
-	s.eachMachine(func(m *Machine) bool {
-		if m.DriveWith(path) != nil {
-			found = append(found, m)
-		}
-		return true
+	return s.machines(func(m *Machine) bool { return m.DriveWith(path) != nil })
+}
+
+// DrivesSeen reports whether every machine that lies in a stamped folder could be seen with its drives: only then is what
+// AttachedTo does not list not attached.
+func (s *Snapshot) DrivesSeen() bool {
+	unread := s.machines(func(m *Machine) bool {
+		return m.Configuration == nil && slices.ContainsFunc(s.Folders, func(f Folder) bool { return Within(f.Path, m.Location) })
 	})
-	return found
+	return s.Complete() && len(unread) == 0
 }
 
 // HasFile reports whether the folder directly holds a file of that name.

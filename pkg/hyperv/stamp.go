@@ -86,14 +86,22 @@ func BaseName(path string) string {
 	return path[strings.LastIndex(path, `\`)+1:]
 }
 
+// DirName is a Windows path without its last part; empty when it has only one.
+func DirName(path string) string {
+	return path[:max(0, strings.LastIndex(path, `\`))]
+}
+
 // SamePath compares two Windows paths, which do not tell upper from lower case.
 func SamePath(a, b string) bool {
 	return strings.EqualFold(strings.TrimRight(a, `\`), strings.TrimRight(b, `\`))
 }
 
-// Within reports whether the path is the folder or lies in it.
+// Within reports whether the path is the folder or lies in it. Nothing lies in a folder without a name.
 func Within(folder, path string) bool {
 	folder, path = strings.TrimRight(folder, `\`), strings.TrimRight(path, `\`)
+	if folder == "" {
+		return false
+	}
 	if len(path) <= len(folder) {
 		return strings.EqualFold(folder, path)
 	}

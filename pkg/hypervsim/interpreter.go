@@ -1,0 +1,191 @@
+package hypervsim
+
+import (
+	"strings"
+	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+// command is what the simulator knows of one cmdlet or named function.
+type command struct {
+	// takes is how long a call takes before it has its effect.
+	takes func(*Durations) time.Duration
+	// needs says what the host must be for the command to work at all.
+	needs need
+	run   func(*call) error
+}
+
+type need int
+
+const (
+	needsHost need = iota
+	// needsCluster: the cluster service must run on the host, with quorum.
+	needsCluster
+)
+
+func reading(d *Durations) time.Duration  { return d.Read }
+func changing(d *Durations) time.Duration { return d.Change }
+
+// commands by their lower-case names.
+var commands = map[string]command{
+	"get-vm":    {reading, needsHost, getVM},
+	"new-vm":    {func(d *Durations) time.Duration { return d.CreateVM }, needsHost, newVM},
+	"set-vm":    {changing, needsHost, setVM},
+	"rename-vm": {changing, needsHost, renameVM},
+	"stop-vm":   {changing, needsHost, stopVM},
+	"remove-vm": {func(d *Durations) time.Duration { return d.RemoveVM }, needsHost, removeVM},
+
+	"get-vmnetworkadapter":      {reading, needsHost, getAdapter},
+	"add-vmnetworkadapter":      {changing, needsHost, addAdapter},
+	"remove-vmnetworkadapter":   {changing, needsHost, removeAdapter},
+	"connect-vmnetworkadapter":  {changing, needsHost, connectAdapter},
+	"set-vmnetworkadapter":      {changing, needsHost, setAdapter},
+	"set-vmnetworkadaptervlan":  {changing, needsHost, setVLAN},
+	"get-vmharddiskdrive":       {reading, needsHost, getDrive},
+	"add-vmharddiskdrive":       {changing, needsHost, addDrive},
+	"remove-vmharddiskdrive":    {changing, needsHost, removeDrive},
+	"get-vmscsicontroller":      {reading, needsHost, getController},
+	"add-vmscsicontroller":      {changing, needsHost, addController},
+	"get-vhd":                   {reading, needsHost, getVHD},
+	"new-vhd":                   {func(d *Durations) time.Duration { return d.CreateDisk }, needsHost, newVHD},
+	"get-vmhost":                {reading, needsHost, getVMHost},
+	"get-vmswitch":              {reading, needsHost, getVMSwitch},
+	"get-item":                  {reading, needsHost, getItem},
+	"get-ciminstance":           {reading, needsHost, getCIMInstance},
+	"get-stampedfolder":         {reading, needsHost, getStampedFolder},
+	"new-stampedfolder":         {changing, needsHost, newStampedFolder},
+	"remove-stampedfolder":      {changing, needsHost, removeStampedFolder},
+	"start-work":                {changing, needsHost, startWork},
+	"get-cluster":               {reading, needsCluster, getCluster},
+	"get-clusternode":           {reading, needsCluster, getClusterNode},
+	"get-clustergroup":          {reading, needsCluster, getClusterGroup},
+	"get-clusterresource":       {reading, needsCluster, getClusterResource},
+	"get-clustersharedvolume":   {reading, needsCluster, getSharedVolume},
+	"set-clusterparameter":      {changing, needsCluster, setClusterParameter},
+	"start-clustergroup":        {changing, needsCluster, startClusterGroup},
+	"stop-clustergroup":         {changing, needsCluster, stopClusterGroup},
+	"remove-clustergroup":       {changing, needsCluster, removeClusterGroup},
+	"add-antiaffinityclassname": {changing, needsCluster, addClassName},
+	"remove-antiaffinityclassname": {
+		changing, needsCluster, removeClassName,
+	},
+	"move-clustervirtualmachinerole":            {changing, needsCluster, moveMachineRole},
+	"update-clustervirtualmachineconfiguration": {changing, needsCluster, updateMachineConfiguration},
+	"add-clustervirtualmachinerole": {
+		func(d *Durations) time.Duration { return d.AddRole }, needsCluster, addMachineRole,
+	},
+}
+
+// call is one call being interpreted.
+type call struct {
+	w       *World
+	session *session
+	host    *host
+	cmdlet  string
+	args    map[string]any
+
+	values  []object
+	errors  []hostagent.CallError
+	effects []string
+}
+
+// emit adds live objects to what the call returns.
+func (c *call) emit(objects ...object) { c.values = append(c.values, objects...) }
+
+// did tells an effect for the journal.
+func (c *call) did(effect string) { c.effects = append(c.effects, effect) }
+
+// report adds an error that does not end the call.
+func (c *call) report(err error) {
+	if err != nil {
+		c.errors = append(c.errors, asCallError(c.cmdlet, err))
+	}
+}
+
+// execute runs a batch, call after call.
+func (w *World) execute(r *run) {
+	defer w.goroutines.Done()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sleep(w.durations.Latency)
+	live := map[string][]object{}
+	stopped := false
+	for i := range r.batch.Calls {
+		e := r.entry(i)
+		if stopped || r.isOver || w.isClosed {
+			e.State = hostagent.NotRun
+		} else {
+			w.perform(r, &e, live)
+		}
+		w.record(e)
+		result := hostagent.Result{ID: e.Call.ID, State: e.State, Errors: e.Errors, Values: project(live[e.Call.ID], e.Call.Select)}
+		if e.State == hostagent.NotRun {
+			result.Values = nil
+		}
+		r.results = append(r.results, result)
+		stopped = stopped || e.State == hostagent.Failed && r.batch.OnError == hostagent.Stop
+	}
+	w.finish(r)
+}
+
+// perform runs one call and fills its journal entry. What it returned is live afterwards.
+func (w *World) perform(r *run, e *Entry, live map[string][]object) {
+	wire := r.batch.Calls[e.Index]
+	c := &call{w: w, session: r.session, host: r.session.host, cmdlet: wire.Cmdlet}
+	cmd, err := c.bind(wire, live)
+	if err != nil {
+		c.report(err)
+		c.settle(e)
+		return
+	}
+	rule := w.hit(c)
+	if !w.interfere(rule, r, c, e) {
+		return
+	}
+	w.sleep(cmd.takes(&w.durations))
+	if !c.host.powered || w.isClosed {
+		e.State = hostagent.Unknown
+		w.cut(r, errLost)
+		return
+	}
+	if cmd.needs == needsCluster {
+		err = c.clusterService()
+	}
+	if err == nil {
+		err = cmd.run(c)
+	}
+	c.report(err)
+	c.settle(e)
+	live[wire.ID] = c.values
+	if rule != nil && rule.Kind == DropAfter {
+		w.cut(r, errLost)
+	}
+}
+
+// bind resolves a call's parameters and refuses what the host's PowerShell would not bind.
+func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, error) {
+	cmd, ok := commands[strings.ToLower(wire.Cmdlet)]
+	if !ok {
+		return cmd, unknownCommand(wire.Cmdlet)
+	}
+	c.args = make(map[string]any, len(wire.Parameters))
+	for name, v := range wire.Parameters {
+		arg, err := argument(name, v, live)
+		if err != nil {
+			return cmd, err
+		}
+		c.args[strings.ToLower(name)] = arg
+	}
+	return cmd, nil
+}
+
+// settle writes how a call ended into its journal entry.
+func (c *call) settle(e *Entry) {
+	e.State = hostagent.Done
+	if len(c.errors) > 0 {
+		e.State = hostagent.Failed
+	}
+	e.Errors = c.errors
+	e.Effect = strings.Join(c.effects, "; ")
+}

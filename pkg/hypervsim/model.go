@@ -1,0 +1,116 @@
+package hypervsim
+
+import (
+	"fmt"
+	"time"
+)
+
+// Sizes in bytes.
+const (
+	KiB int64 = 1 << 10
+	MiB int64 = 1 << 20
+	GiB int64 = 1 << 30
+	TiB int64 = 1 << 40
+)
+
+// Model is a host cluster as it is when its world begins.
+type Model struct {
+	ClusterName string
+	Hosts       []HostModel
+	Volumes     []VolumeModel
+	// Images are virtual hard disks that are there already, on a volume.
+	Images    []ImageModel
+	Durations Durations
+}
+
+// HostModel is one host.
+type HostModel struct {
+	Name string
+	// Build of Windows: 20348 is Windows Server 2022.
+	Build       int
+	MemoryBytes int64
+	Processors  int
+	// MACFirst and MACLast are the host's own pool of dynamic addresses, as twelve hexadecimal digits.
+	MACFirst, MACLast string
+	Switches          []string
+}
+
+// VolumeModel is a cluster shared volume.
+type VolumeModel struct {
+	Name string
+	// Path below C:\ClusterStorage.
+	Path      string
+	SizeBytes int64
+	// FreeBytes is the free space once the images are there; 0 means all the rest.
+	FreeBytes int64
+	// Owner is the name of the host that coordinates the volume.
+	Owner string
+}
+
+// ImageModel is a generalised disk, ready to be copied.
+type ImageModel struct {
+	Path string
+	// FileBytes is the length of the file, SizeBytes the size of the disk in it.
+	FileBytes, SizeBytes int64
+}
+
+// Durations are how long things take on the world's clock.
+type Durations struct {
+	// Latency of one batch, whatever is in it.
+	Latency time.Duration
+	// Read and Change are a call that reads and one that changes a setting.
+	Read, Change time.Duration
+	CreateVM     time.Duration
+	RemoveVM     time.Duration
+	CreateDisk   time.Duration
+	AddRole      time.Duration
+	// StartVM is from the start to Running; Boot from there to the guest's first heartbeat.
+	StartVM, Boot time.Duration
+	ShutDown      time.Duration
+	Save          time.Duration
+	// MigrateBase and MigratePerGiB, of memory, are one live migration; MaxMigrations may run on one host side by side.
+	MigrateBase, MigratePerGiB time.Duration
+	MaxMigrations              int
+	// CopyPerGiB is the copy of an image, FixedPerGiB the writing of a fixed disk.
+	CopyPerGiB, FixedPerGiB time.Duration
+	// Detection is from a host's failure to its loss of membership, Resiliency from there to the restart of its machines
+	// elsewhere ("Virtual Machine Compute Resiliency in Windows Server 2016").
+	Detection, Resiliency time.Duration
+	// Join is from a host's return to its membership.
+	Join time.Duration
+}
+
+// DefaultDurations are those of an ordinary host cluster.
+func DefaultDurations() Durations {
+	return Durations{
+		Latency: 20 * time.Millisecond, Read: 30 * time.Millisecond, Change: 200 * time.Millisecond,
+		CreateVM: 2 * time.Second, RemoveVM: time.Second, CreateDisk: 500 * time.Millisecond, AddRole: time.Second,
+		StartVM: 3 * time.Second, Boot: 45 * time.Second, ShutDown: 20 * time.Second, Save: 10 * time.Second,
+		MigrateBase: 5 * time.Second, MigratePerGiB: time.Second, MaxMigrations: 2,
+		CopyPerGiB: 5 * time.Second, FixedPerGiB: 2 * time.Second,
+		Detection: 10 * time.Second, Resiliency: 240 * time.Second, Join: 30 * time.Second,
+	}
+}
+
+// DefaultModel is host cluster rack1: hosts hv01 to hv04 with Windows Server 2022, one volume, two images, two switches.
+func DefaultModel() Model {
+	m := Model{
+		ClusterName: "rack1",
+		Volumes: []VolumeModel{{
+			Name: "Cluster Disk 1", Path: `C:\ClusterStorage\Gold`, SizeBytes: 20 * TiB, Owner: "hv01",
+		}},
+		Images: []ImageModel{
+			{Path: `C:\ClusterStorage\Gold\Images\ws2022.vhdx`, FileBytes: 12 * GiB, SizeBytes: 127 * GiB},
+			{Path: `C:\ClusterStorage\Gold\Images\ws2019.vhdx`, FileBytes: 11 * GiB, SizeBytes: 127 * GiB},
+		},
+		Durations: DefaultDurations(),
+	}
+	for i := 1; i <= 4; i++ {
+		m.Hosts = append(m.Hosts, HostModel{
+			Name: fmt.Sprintf("hv%02d", i), Build: 20348, MemoryBytes: 256 * GiB, Processors: 64,
+			MACFirst: fmt.Sprintf("00155D%02X0000", 0x40+i), MACLast: fmt.Sprintf("00155D%02X00FF", 0x40+i),
+			Switches: []string{"vSwitch-Client", "vSwitch-Cluster"},
+		})
+	}
+	return m
+}

@@ -1,0 +1,122 @@
+package hypervsim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+// The HRESULTs that refusals carry, where Windows gives one that tells more than the category.
+const (
+	hresultNone           = "0x80131500" // COR_E_EXCEPTION: a managed exception without a code of its own
+	hresultItemNotFound   = "0x80131501"
+	hresultInvalidState   = "0x80131509"
+	hresultFileNotFound   = "0x80070002"
+	hresultPathNotFound   = "0x80070003"
+	hresultSharing        = "0x80070020"
+	hresultUnsupported    = "0x80070032"
+	hresultFileExists     = "0x80070050"
+	hresultParameter      = "0x80070057"
+	hresultDiskFull       = "0x80070070"
+	hresultNoMemory       = "0x8007000E"
+	hresultInvalidAddress = "0x800701E7"
+	hresultNoEndpoint     = "0x800706D9"
+	hresultNoResource     = "0x8007138F"
+	hresultClusterExists  = "0x80071392"
+	hresultNoGroup        = "0x80071395"
+	hresultNoNode         = "0x800713B2"
+	hresultNodePaused     = "0x800713CE"
+	hresultDiskCorrupt    = "0xC03A0005"
+)
+
+// refusal is an error of a cmdlet: what becomes one PowerShell error record.
+type refusal struct {
+	category string
+	hresult  string
+	// reason is the first part of the FullyQualifiedErrorId; the second names the cmdlet's class.
+	reason  string
+	target  string
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func refuse(category, hresult, reason, target, format string, args ...any) *refusal {
+	return &refusal{category: category, hresult: hresult, reason: reason, target: target, message: fmt.Sprintf(format, args...)}
+}
+
+func (c *call) noMachine(what string) *refusal {
+	return refuse("ObjectNotFound", hresultNone, "ObjectNotFound", what, "Hyper-V was unable to find a virtual machine %q on %s.", what, c.host.name)
+}
+
+func wrongState(m *machine, doing string) *refusal {
+	return refuse("InvalidOperation", hresultInvalidState, "InvalidState", m.name,
+		"%s failed: the virtual machine %q is not in a state for it (%s).", doing, m.name, m.activity())
+}
+
+func invalid(target, format string, args ...any) *refusal {
+	return refuse("InvalidArgument", hresultParameter, "InvalidParameter", target, format, args...)
+}
+
+func inUse(path string) *refusal {
+	return refuse("ResourceBusy", hresultSharing, "ResourceBusy", path,
+		"The process cannot access the file %q because it is being used by another process.", path)
+}
+
+func noFile(path string) *refusal {
+	return refuse("ObjectNotFound", hresultFileNotFound, "ObjectNotFound", path, "The system cannot find the file %q.", path)
+}
+
+func noPath(path string) *refusal {
+	return refuse("ObjectNotFound", hresultPathNotFound, "PathNotFound", path, "The system cannot find the path %q.", path)
+}
+
+func diskFull(path string) *refusal {
+	return refuse("WriteError", hresultDiskFull, "OperationFailed", path, "There is not enough space on the disk for %q.", path)
+}
+
+func emptyArgument(parameter string) *refusal {
+	return refuse("InvalidData", hresultNone, "ParameterArgumentValidationErrorEmptyArrayNotAllowed", parameter,
+		"Cannot bind argument to parameter %q because it is an empty array.", parameter)
+}
+
+func unknownCommand(name string) *refusal {
+	return refuse("ObjectNotFound", hresultItemNotFound, "CommandNotFoundException", name,
+		"The term %q is not recognized as the name of a cmdlet, function, script file, or operable program.", name)
+}
+
+// asCallError gives an error of a cmdlet as the host's error record.
+func asCallError(cmdlet string, err error) hostagent.CallError {
+	if ready, ok := errors.AsType[*hostagent.CallError](err); ok {
+		return *ready
+	}
+	r, ok := errors.AsType[*refusal](err)
+	if !ok {
+		r = &refusal{category: "NotSpecified", hresult: hresultNone, reason: "OperationFailed", message: err.Error()}
+	}
+	id := r.reason
+	if class := commandClass(cmdlet); class != "" && r.reason != "CommandNotFoundException" {
+		id += "," + class
+	}
+	return hostagent.CallError{FullyQualifiedErrorID: id, Category: r.category, HResult: r.hresult, Target: r.target, Message: r.message}
+}
+
+// commandClass is the second part of a FullyQualifiedErrorId: the class that implements a cmdlet, or a function's name.
+func commandClass(cmdlet string) string {
+	verb, noun, _ := strings.Cut(cmdlet, "-")
+	lower := strings.ToLower(noun)
+	switch {
+	case strings.HasPrefix(lower, "stamped"), lower == "work", lower == "antiaffinityclassname":
+		return cmdlet
+	case lower == "item":
+		return "Microsoft.PowerShell.Commands." + verb + noun + "Command"
+	case lower == "ciminstance":
+		return "Microsoft.Management.Infrastructure.CimCmdlets." + verb + noun + "Command"
+	case strings.HasPrefix(lower, "cluster"):
+		return "Microsoft.FailoverClusters.PowerShell." + verb + noun[len("cluster"):] + "Command"
+	default:
+		return "Microsoft.HyperV.PowerShell.Commands." + verb + noun
+	}
+}

@@ -125,11 +125,10 @@ func (c Cmdlet) hint(name string) string {
 	return ""
 }
 
-// chooseSet finds the one parameter set that has every given parameter and no unmet mandatory one. Of several, the
-// default set is chosen, as PowerShell does.
+// chooseSet finds the parameter set that PowerShell would: of those that have every given parameter the default set,
+// which is then held to its mandatory parameters, else the only one whose mandatory parameters are all given.
 func (c Cmdlet) chooseSet(call hostagent.Call, build int) (string, error) {
-	var fit, met []string
-	missing := map[string]bool{}
+	var fit, met, missing []string
 	for _, set := range slices.Sorted(maps.Keys(c.Sets)) {
 		if !c.fits(set, call.Parameters) {
 			continue
@@ -139,19 +138,21 @@ func (c Cmdlet) chooseSet(call hostagent.Call, build int) (string, error) {
 		if len(lacks) == 0 {
 			met = append(met, set)
 		}
-		for _, name := range lacks {
-			missing[name] = true
+		if alternative := strings.Join(lacks, " and "); alternative != "" && !slices.Contains(missing, alternative) {
+			missing = append(missing, alternative)
 		}
 	}
 	switch {
 	case len(fit) == 0:
-		return "", refuse(call, "", problemf(Ambiguous, "no parameter set has %s together", names(call.Parameters)))
-	case len(met) == 0:
-		return "", refuse(call, "", problemf(Missing, "needs %s", names(missing)))
-	case len(met) == 1:
-		return met[0], nil
+		return "", refuse(call, "", problemf(Ambiguous, "no parameter set has %s together", strings.Join(slices.Sorted(maps.Keys(call.Parameters)), ", ")))
 	case slices.Contains(met, c.DefaultSet):
 		return c.DefaultSet, nil
+	case slices.Contains(fit, c.DefaultSet), len(fit) == 1 && len(met) == 0:
+		return "", refuse(call, "", problemf(Missing, "needs %s", strings.Join(missing, ", or ")))
+	case len(met) == 1:
+		return met[0], nil
+	case len(met) == 0:
+		return "", refuse(call, "", problemf(Ambiguous, "needs %s", strings.Join(missing, ", or ")))
 	default:
 		return "", refuse(call, "", problemf(Ambiguous, "the parameters fit the sets %s alike", strings.Join(met, ", ")))
 	}
@@ -175,8 +176,4 @@ func (c Cmdlet) lacks(set string, given hostagent.Parameters, build int) []strin
 		}
 	}
 	return out
-}
-
-func names[V any](of map[string]V) string {
-	return strings.Join(slices.Sorted(maps.Keys(of)), ", ")
 }

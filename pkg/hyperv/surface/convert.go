@@ -12,7 +12,7 @@ import (
 
 var (
 	guidForm    = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	versionForm = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9}){1,3}$`)
+	versionForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){1,3}$`)
 )
 
 type span struct{ min, max int64 }
@@ -58,6 +58,9 @@ func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 		}
 		return v, nil
 	case hostagent.Text:
+		if p.Element() == "Guid" {
+			v = hostagent.Text(strings.ToLower(string(v)))
+		}
 		return v, p.checkText(string(v))
 	case hostagent.Int:
 		return v, p.checkInt(int64(v))

@@ -26,8 +26,8 @@ import (
 
 type setup interface{ SetupWithManager(ctrl.Manager) error }
 
-// Setup registers every controller. Polling of hosts ends with ctx.
-func Setup(ctx context.Context, mgr ctrl.Manager) error {
+// Setup registers every controller; drivers is how they reach hosts. Polling of hosts ends with ctx.
+func Setup(ctx context.Context, mgr ctrl.Manager, drivers hostcluster.Drivers) error {
 	if err := hostref.SetupIndexes(ctx, mgr); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager) error {
 	recorder := mgr.GetEventRecorder("guestclustering")
 	executor := func() *execute.Executor { return execute.New(clock.RealClock{}) }
 	for _, s := range []setup{
-		&hostcluster.Reconciler{Client: c, Pool: pool, Hub: hub, Drivers: driver, Events: recorder, Now: now},
+		&hostcluster.Reconciler{Client: c, Pool: pool, Hub: hub, Drivers: drivers, Events: recorder, Now: now},
 		&shareddisk.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 		&guestcluster.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 		&antiaffinitygroup.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
@@ -64,7 +64,8 @@ func clusterID(ctx context.Context, c client.Reader) (string, error) {
 	return string(ns.UID), nil
 }
 
-func driver(agent v1alpha1.HostAgent) (hostagent.Driver, string, error) {
+// Driver makes the driver that an agent's type names.
+func Driver(agent v1alpha1.HostAgent) (hostagent.Driver, string, error) {
 	if agent.Type != v1alpha1.AgentSimulated || agent.Simulated == nil {
 		return nil, "", fmt.Errorf("agent type %q is not known to this version; use Simulated", agent.Type)
 	}

@@ -55,7 +55,7 @@ func run() error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding health check: %w", err)
 	}
-	if err := controllers.Setup(ctx, mgr); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Driver); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

@@ -1,0 +1,98 @@
+// Package lifecycle_test holds the operator as a whole: a real API server, every controller, and a simulated host cluster
+// in this process. What is asserted is what a user sees in the objects and what the host cluster's journal holds.
+package lifecycle_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/controllers"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/test/controlplane"
+)
+
+// speed makes the world's ordinary durations short.
+const speed = 50
+
+// patience is how long the suite waits for anything.
+const patience = 60 * time.Second
+
+func TestLifecycle(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	RunSpecs(t, "Lifecycle")
+}
+
+var (
+	plane  *controlplane.ControlPlane
+	scheme = runtime.NewScheme()
+	c      client.Client
+)
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	ctrl.SetLogger(GinkgoLogr)
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	var err error
+	plane, err = controlplane.Start(context.WithoutCancel(ctx), controlplane.Options{Controllers: true})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
+	c, err = client.New(plane.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+})
+
+// operator is a manager with every controller.
+type operator struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// startOperator starts a manager that reaches every host cluster through the driver.
+func startOperator(driver hostagent.Driver) *operator {
+	GinkgoHelper()
+	mgr, err := ctrl.NewManager(plane.Config, ctrl.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+		Controller: config.Controller{SkipNameValidation: ptr(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, stop := context.WithCancel(context.Background())
+	Expect(controllers.Setup(ctx, mgr, func(v1alpha1.HostAgent) (hostagent.Driver, string, error) { return driver, "in-process", nil })).To(Succeed())
+	o := &operator{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer GinkgoRecover()
+		defer close(o.done)
+		Expect(mgr.Start(ctx)).To(Succeed())
+	}()
+	return o
+}
+
+// end stops the manager and waits for it.
+func (o *operator) end() {
+	o.stop()
+	Eventually(o.done).Should(BeClosed())
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// newWorld makes a simulated host cluster whose resiliency period is short enough for a test.
+func newWorld() *hypervsim.World {
+	GinkgoHelper()
+	model := hypervsim.DefaultModel()
+	model.Durations.Resiliency = 2 * time.Second
+	world, err := hypervsim.New(model, hypervsim.NewRealClock(speed))
+	Expect(err).NotTo(HaveOccurred())
+	return world
+}

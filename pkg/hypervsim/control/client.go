@@ -1,0 +1,139 @@
+// Package control is the client of a simulator's control API: it fails and returns hosts, changes things behind the
+// operator's back, injects faults, and reads the state and the journal. docs/simulator.md shows the same with curl.
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/simulated"
+	"guestclustering.io/operator/pkg/hypervsim"
+)
+
+// requestTimeout bounds one request, whatever its context allows: the control API never waits for the world's clock.
+const requestTimeout = 30 * time.Second
+
+// Client asks one simulator. Its errors are *hostagent.Error: what the simulator refused with its class, and Unreachable
+// when nothing was heard of it. It holds no connection between two requests.
+type Client struct {
+	base url.URL
+	http http.Client
+}
+
+// New makes a client of the simulator that listens on the address, as host:port.
+func New(address string) *Client {
+	return &Client{
+		base: url.URL{Scheme: "http", Host: address, Path: "/v1/control"},
+		http: http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+}
+
+// State is the world as it is now.
+func (c *Client) State(ctx context.Context) (hypervsim.State, error) {
+	var s hypervsim.State
+	err := c.exchange(ctx, http.MethodGet, c.base.JoinPath("state"), nil, &s)
+	return s, err
+}
+
+// Journal gives every entry that is kept after the one with that number, oldest first: 0 for all.
+func (c *Client) Journal(ctx context.Context, since int) ([]hypervsim.Entry, error) {
+	var all []hypervsim.Entry
+	for {
+		u := c.base.JoinPath("journal")
+		u.RawQuery = url.Values{"since": {strconv.Itoa(since)}}.Encode()
+		var some []hypervsim.Entry
+		if err := c.exchange(ctx, http.MethodGet, u, nil, &some); err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		if len(some) < MaxEntries {
+			return all, nil
+		}
+		since = some[len(some)-1].Seq
+	}
+}
+
+// AddFault adds a fault rule and gives its id.
+func (c *Client) AddFault(ctx context.Context, rule hypervsim.Fault) (string, error) {
+	var added Added
+	err := c.exchange(ctx, http.MethodPost, c.base.JoinPath("faults"), FaultOf(rule), &added)
+	return added.ID, err
+}
+
+// RemoveFault removes a fault rule; calls that hang for it go on.
+func (c *Client) RemoveFault(ctx context.Context, id string) error {
+	return c.exchange(ctx, http.MethodDelete, c.base.JoinPath("faults", id), nil, nil)
+}
+
+// Faults lists the fault rules, oldest first.
+func (c *Client) Faults(ctx context.Context) ([]hypervsim.FaultStatistics, error) {
+	var listed []FaultStatistics
+	if err := c.exchange(ctx, http.MethodGet, c.base.JoinPath("faults"), nil, &listed); err != nil {
+		return nil, err
+	}
+	rules := make([]hypervsim.FaultStatistics, len(listed))
+	for i, l := range listed {
+		rule, err := l.Fault.Rule()
+		if err != nil {
+			return nil, err
+		}
+		rules[i] = hypervsim.FaultStatistics{ID: l.ID, Fault: rule, Matched: l.Matched, Hit: l.Hit}
+	}
+	return rules, nil
+}
+
+// exchange sends in, if there is any, and reads the answer into out, if one is wanted.
+func (c *Client) exchange(ctx context.Context, method string, u *url.URL, in, out any) error {
+	fail := func(class hostagent.Class, err error) error {
+		return &hostagent.Error{Class: class, Op: method + " " + u.Path, Err: err}
+	}
+	var body bytes.Buffer
+	if in != nil {
+		if err := json.NewEncoder(&body).Encode(in); err != nil {
+			return fail(hostagent.Invalid, err)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), &body)
+	if err != nil {
+		return fail(hostagent.Invalid, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fail(hostagent.Unreachable, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, simulated.MaxBytes))
+	if err != nil {
+		return fail(hostagent.Unreachable, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return refusal(resp, answer)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fail(hostagent.Protocol, err)
+	}
+	return nil
+}
+
+// refusal is the error that an answer tells.
+func refusal(resp *http.Response, answer []byte) error {
+	var f simulated.Failure
+	if err := json.Unmarshal(answer, &f); err != nil || f.Class == "" {
+		f = simulated.Failure{
+			Class: hostagent.Protocol, Op: resp.Request.Method + " " + resp.Request.URL.Path,
+			Message: fmt.Sprintf("the answer is %s without an error class: is this address the simulator's?", resp.Status),
+		}
+	}
+	return f.Err()
+}

@@ -14,7 +14,7 @@ func getStampedFolder(c *call) error {
 	for _, pool := range c.texts("Pool") {
 		root := c.w.folderAt(c.host, pool)
 		if root == nil {
-			c.report(noPath(pool))
+			c.report(refuse("ObjectNotFound", hresultItemNotFound, "PoolNotFound", pool, "The folder %s does not exist.", pool))
 			continue
 		}
 		for _, f := range root.allFolders() {
@@ -41,16 +41,15 @@ func stampedFolder(f *folder, stamp *file) record {
 // newStampedFolder answers New-StampedFolder.
 func newStampedFolder(c *call) error {
 	path, stamp := clean(c.text("Path")), c.text("Stamp")
-	parent, _ := splitPath(path)
-	if c.w.folderAt(c.host, parent) == nil {
-		return noPath(parent)
-	}
 	if f := c.w.folderAt(c.host, path); f != nil {
-		if own, ok := f.files[hyperv.StampFile]; ok && own.text == stamp {
+		own, stamped := f.files[hyperv.StampFile]
+		switch {
+		case stamped && own.text == stamp:
 			return nil
-		}
-		if len(f.files)+len(f.folders) > 0 {
-			return refuse("ResourceExists", hresultFileExists, "ResourceExists", path, "The folder %q is there already, with something else in it.", path)
+		case stamped:
+			return refused("ResourceExists", path, "%s carries another stamp.", path)
+		case len(f.files)+len(f.folders) > 0:
+			return refused("ResourceExists", path, "%s has content and no stamp.", path)
 		}
 	}
 	if c.w.fileAt(c.host, path) != nil {
@@ -64,19 +63,27 @@ func newStampedFolder(c *call) error {
 	return c.w.writeText(c.host, joinPath(path, hyperv.StampFile), stamp)
 }
 
-// removeStampedFolder answers Remove-StampedFolder.
+// removeStampedFolder answers Remove-StampedFolder. It removes all or nothing.
 func removeStampedFolder(c *call) error {
 	path := clean(c.text("Path"))
 	f := c.w.folderAt(c.host, path)
 	if f == nil {
-		return noPath(path)
+		return nil
 	}
 	if own, ok := f.files[hyperv.StampFile]; !ok || own.text != c.text("Stamp") {
-		return refuse("PermissionDenied", hresultNone, "PermissionDenied", path, "The folder %q does not carry this stamp.", path)
+		return refused("ResourceExists", path, "%s does not carry the stamp that was asked for.", path)
+	}
+	if f.parent == nil {
+		return refused("PermissionDenied", path, "%s is a volume.", path)
 	}
 	if err := c.w.deleteFolder(f); err != nil {
 		return err
 	}
 	c.did("removed folder " + path)
 	return nil
+}
+
+// refused is an error of a named function's own.
+func refused(category, target, format string, args ...any) *refusal {
+	return refuse(category, hresultInvalidState, "Refused", target, format, args...)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
 // command is what the simulator knows of one cmdlet or named function.
@@ -165,12 +166,16 @@ func (w *World) perform(r *run, e *Entry, live map[string][]object) {
 
 // bind resolves a call's parameters and refuses what the host's PowerShell would not bind.
 func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, error) {
+	bound, err := surface.Bind(wire, c.host.build)
+	if err != nil {
+		return command{}, unbound(err)
+	}
 	cmd, ok := commands[strings.ToLower(wire.Cmdlet)]
 	if !ok {
-		return cmd, unknownCommand(wire.Cmdlet)
+		return cmd, refuse("NotImplemented", hresultUnsupported, "NotImplemented", wire.Cmdlet, "%s is not simulated.", wire.Cmdlet)
 	}
-	c.args = make(map[string]any, len(wire.Parameters))
-	for name, v := range wire.Parameters {
+	c.args = make(map[string]any, len(bound.Values))
+	for name, v := range bound.Values {
 		arg, err := argument(name, v, live)
 		if err != nil {
 			return cmd, err

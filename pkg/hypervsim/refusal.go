@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
 // The HRESULTs that refusals carry, where Windows gives one that tells more than the category.
@@ -82,9 +83,31 @@ func emptyArgument(parameter string) *refusal {
 		"Cannot bind argument to parameter %q because it is an empty array.", parameter)
 }
 
-func unknownCommand(name string) *refusal {
-	return refuse("ObjectNotFound", hresultItemNotFound, "CommandNotFoundException", name,
-		"The term %q is not recognized as the name of a cmdlet, function, script file, or operable program.", name)
+// bindingReasons is what PowerShell's binder says to the kinds of refusals.
+var bindingReasons = map[surface.Kind]struct{ category, reason string }{
+	surface.UnknownCmdlet:    {"ObjectNotFound", "CommandNotFoundException"},
+	surface.UnknownParameter: {"InvalidArgument", "NamedParameterNotFound"},
+	surface.Missing:          {"InvalidArgument", "MissingMandatoryParameter"},
+	surface.Ambiguous:        {"InvalidArgument", "AmbiguousParameterSet"},
+	surface.Unconvertible:    {"InvalidArgument", "CannotConvertArgumentNoMessage"},
+	surface.NotAccepted:      {"InvalidData", "ParameterArgumentValidationError"},
+}
+
+// unbound gives a refusal of the binder as PowerShell's own. What a build lacks is unknown to it.
+func unbound(err error) error {
+	r, ok := errors.AsType[*surface.Refusal](err)
+	if !ok {
+		return err
+	}
+	kind := r.Kind
+	switch {
+	case kind == surface.TooOld && r.Parameter == "":
+		kind = surface.UnknownCmdlet
+	case kind == surface.TooOld:
+		kind = surface.UnknownParameter
+	}
+	as := bindingReasons[kind]
+	return refuse(as.category, hresultItemNotFound, as.reason, r.Parameter, "%s", r.Error())
 }
 
 // asCallError gives an error of a cmdlet as the host's error record.

@@ -29,58 +29,64 @@ func (w *World) startJob(h *host, takes time.Duration, completed, interrupted fu
 	return job
 }
 
-// startWork answers Start-Work: it copies a file in a task of the node that owns the volume.
+// workRecord is the record of a copy beside its destination, as Start-Work writes it.
+type workRecord struct {
+	ID          string `json:"id"`
+	InputHash   string `json:"inputHash"`
+	State       string `json:"state"`
+	Node        string `json:"node"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	Error       string `json:"error"`
+}
+
+// startWork answers Start-Work: it copies a file in a task of this host.
 func startWork(c *call) error {
-	source, destination := clean(c.text("Source")), clean(c.text("Destination"))
-	record := hyperv.Work{ID: c.text("Id"), InputHash: c.text("InputHash"), Destination: destination, State: hyperv.WorkRunning}
-	if done, err := c.earlierWork(record); done || err != nil {
+	wanted := workRecord{
+		ID: c.text("Id"), InputHash: c.text("InputHash"), State: hyperv.WorkRunning, Node: c.host.name,
+		Source: clean(c.text("Source")), Destination: clean(c.text("Destination")),
+	}
+	dir, _ := splitPath(wanted.Destination)
+	folder := c.w.folderAt(c.host, dir)
+	if folder == nil {
+		return refuse("ObjectNotFound", hresultItemNotFound, "PathNotFound", dir, "Cannot find path %q because it does not exist.", dir)
+	}
+	if done, err := c.earlierWork(folder, wanted); done || err != nil {
 		return err
 	}
-	from := c.w.fileAt(c.host, source)
-	switch {
-	case from == nil:
-		return noFile(source)
-	case from.holder != "":
-		return inUse(source)
-	case c.w.fileAt(c.host, destination) != nil:
-		return refuse("ResourceExists", hresultFileExists, "ResourceExists", destination, "The file %q exists.", destination)
-	}
-	copying := &copying{w: c.w, record: record, from: from, host: c.host}
-	if v := c.w.volumeOf(destination); v != nil {
-		copying.host = v.owner
-	}
-	if err := copying.start(); err != nil {
+	if err := (&copying{w: c.w, record: wanted, host: c.host}).start(); err != nil {
 		return err
 	}
-	c.did("started copying " + source + " to " + destination + " on " + copying.host.name)
+	c.did("started copying " + wanted.Source + " to " + wanted.Destination)
 	return nil
 }
 
 // earlierWork says whether the very same work was started before and needs nothing more.
-func (c *call) earlierWork(wanted hyperv.Work) (done bool, err error) {
-	f := c.w.fileAt(c.host, wanted.Destination+workSuffix)
-	if f == nil {
-		return false, nil
-	}
-	var before hyperv.Work
-	if json.Unmarshal([]byte(f.text), &before) != nil {
-		return false, nil
-	}
+func (c *call) earlierWork(folder *folder, wanted workRecord) (done bool, err error) {
 	made := c.w.fileAt(c.host, wanted.Destination) != nil
-	switch {
-	case before.State == hyperv.WorkRunning && before.ID != wanted.ID:
-		return false, inUse(wanted.Destination)
-	case before.State == hyperv.WorkRunning, before.State == hyperv.WorkCompleted && before.ID == wanted.ID && made:
-		return true, nil
-	default:
-		return false, nil
+	for _, f := range folder.allFiles() {
+		var before workRecord
+		if !strings.HasSuffix(strings.ToLower(f.path), workSuffix) || json.Unmarshal([]byte(f.text), &before) != nil {
+			continue
+		}
+		same := before.ID == wanted.ID && before.InputHash == wanted.InputHash && hyperv.SamePath(before.Destination, wanted.Destination)
+		switch {
+		case before.State == hyperv.WorkRunning && !same:
+			return false, refused("ResourceBusy", wanted.Destination, "%s is of other work that is not finished.", f.path)
+		case same && before.State == hyperv.WorkRunning, same && before.State == hyperv.WorkCompleted && made:
+			return true, nil
+		}
 	}
+	if made {
+		return false, refused("ResourceExists", wanted.Destination, "%s exists and is not what was asked for.", wanted.Destination)
+	}
+	return false, nil
 }
 
 // copying is one copy of a file.
 type copying struct {
 	w       *World
-	record  hyperv.Work
+	record  workRecord
 	from    *file
 	host    *host
 	partial *file
@@ -91,26 +97,36 @@ func (p *copying) start() error {
 	if left := p.w.fileAt(p.host, path); left != nil {
 		p.w.deleteFile(left)
 	}
-	partial, err := p.w.createFile(p.host, path, 0)
-	if err != nil {
-		return err
-	}
 	if err := p.write(); err != nil {
 		return err
 	}
-	p.partial, partial.holder = partial, "copy"
-	takes, completed := p.takes(p.from.length), p.complete
-	if err := p.w.resize(partial, p.from.length); err != nil {
-		// The copy fails once the volume is full.
-		room := p.w.volumeOf(path).free
-		takes, completed = p.takes(room), func() { p.fail(err) }
+	var err error
+	p.from = p.w.fileAt(p.host, p.record.Source)
+	switch {
+	case p.from == nil:
+		err = noFile(p.record.Source)
+	case p.from.holder != "":
+		err = inUse(p.record.Source)
+	default:
+		p.partial, err = p.w.createFile(p.host, path, 0)
 	}
-	p.w.startJob(p.host, takes, completed, p.interrupted)
+	if err != nil {
+		p.w.startJob(p.host, p.w.durations.Change, func() { p.fail(err) }, p.interrupted)
+		return nil
+	}
+	p.begin()
 	return nil
 }
 
-func (p *copying) takes(length int64) time.Duration {
-	return time.Duration(float64(p.w.durations.CopyPerGiB) * float64(length) / float64(GiB))
+// begin copies; the copy fails once the volume is full.
+func (p *copying) begin() {
+	p.partial.holder = "copy"
+	length, end := p.from.length, p.complete
+	if err := p.w.resize(p.partial, p.from.length); err != nil {
+		length, end = p.w.volumeOf(p.partial.path).free, func() { p.fail(err) }
+	}
+	takes := time.Duration(float64(p.w.durations.CopyPerGiB) * float64(length) / float64(GiB))
+	p.w.startJob(p.host, takes, end, p.interrupted)
 }
 
 // write writes the record beside what is made.
@@ -135,18 +151,22 @@ func (p *copying) complete() {
 }
 
 func (p *copying) fail(cause error) {
-	p.w.deleteFile(p.partial)
+	if p.partial != nil {
+		p.w.deleteFile(p.partial)
+	}
 	text := cause.Error()
 	if r, ok := errors.AsType[*refusal](cause); ok {
 		text = r.hresult + ": " + text
 	}
 	p.end(hyperv.WorkFailed, text)
-	p.w.happened("copying " + p.record.Destination + " failed: " + strings.TrimSpace(text))
+	p.w.happened("copying " + p.record.Destination + " failed: " + text)
 }
 
-// interrupted leaves the part that was copied; whoever looks next finds that no task copies any more.
+// interrupted leaves the part that was copied.
 func (p *copying) interrupted() {
-	p.partial.holder = ""
+	if p.partial != nil {
+		p.partial.holder = ""
+	}
 	p.end(hyperv.WorkFailed, "the copy was interrupted: host "+p.host.name+" went down")
 	p.w.happened("copying " + p.record.Destination + " was interrupted")
 }

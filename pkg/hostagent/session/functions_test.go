@@ -1,0 +1,240 @@
+package session_test
+
+import (
+	_ "embed"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/test/powershell"
+)
+
+//go:embed testdata/standin.ps1
+var standIn string
+
+// Each scenario runs against stand-ins of the cmdlets. What it outputs is compared line by line; an error that ends it is
+// a last line with its category. Calls are made as the executor makes them, through Call.
+const preamble = `
+Set-StrictMode -Version 2.0
+function global:Call([string] $name, $parameters) {
+    $problems = $null
+    & $name @parameters -ErrorAction SilentlyContinue -ErrorVariable problems
+    foreach ($p in $problems) { "error $($p.CategoryInfo.Category) $($p.TargetObject)" }
+}
+function global:Folder([string] $path, $files) {
+    $World[$path] = $null
+    foreach ($name in $files.Keys) { $World["$path\$name"] = $files[$name] }
+}
+function global:Show { foreach ($path in $World.Keys) { if ($null -eq $World[$path]) { $path } else { "$path = $($World[$path])" } } }
+`
+
+const copyCall = `$copy = @{ Id = 'id1'; InputHash = 'h1'; Source = 'P:\img.vhdx'; Destination = 'P:\a\os.vhdx' }; `
+
+var scenarios = map[string]struct{ script, want string }{
+	"stamped folders are listed": {
+		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = '{"uid":"1"}'; 'os.vhdx' = 'disk'; 'os.vhdx.work.json' = '{"id":"w"}' }
+			Folder 'P:\other' @{ 'os.vhdx' = 'x' }
+			foreach ($f in Call Get-StampedFolder @{ Pool = 'P:' }) { $f.Path; $f.Stamp; foreach ($x in $f.Files) { "$($x.Name) $($x.Length)" }; "work $($f.Work)" }`,
+		want: "P:\\a\n{\"uid\":\"1\"}\nguestclustering.json 11\nos.vhdx 4\nos.vhdx.work.json 10\nwork {\"id\":\"w\"}",
+	},
+	"a missing pool is an error beside the values": {
+		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's' }
+			foreach ($f in Call Get-StampedFolder @{ Pool = 'Q:', 'P:' }) { if ($f -is [string]) { $f } else { $f.Path } }`,
+		want: "P:\\a\nerror ObjectNotFound Q:",
+	},
+	"a stamp that cannot be read is an error": {
+		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's' }; $Fail['Get-Content'] = 'P:\a\guestclustering.json'
+			foreach ($f in Call Get-StampedFolder @{ Pool = 'P:' }) { if ($f -is [string]) { $f } else { "$($f.Path) [$($f.Stamp)]" } }`,
+		want: "P:\\a []\nerror ObjectNotFound P:\\a\\guestclustering.json",
+	},
+	"a new folder has its stamp": {
+		script: `Folder 'P:' @{}; Call New-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }; Show`,
+		want:   "P:\nP:\\a\nP:\\a\\guestclustering.json = s1",
+	},
+	"the same stamp again changes nothing": {
+		script: `Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'os.vhdx' = 'disk' }; Call New-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }; Show`,
+		want:   "P:\\a\nP:\\a\\guestclustering.json = s1\nP:\\a\\os.vhdx = disk",
+	},
+	"another stamp is refused": {
+		script: `Folder 'P:\a' @{ 'guestclustering.json' = 'S1' }; Call New-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }`,
+		want:   "ended ResourceExists",
+	},
+	"a folder with content and no stamp is refused": {
+		script: `Folder 'P:\a' @{ 'os.vhdx' = 'disk' }; Call New-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }`,
+		want:   "ended ResourceExists",
+	},
+	"an empty folder, and one whose stamp was never finished, get the stamp": {
+		script: `Folder 'P:\a' @{}; Folder 'P:\b' @{ 'guestclustering.json.new' = 's' }
+			foreach ($p in 'P:\a', 'P:\b') { Call New-StampedFolder @{ Path = $p; Stamp = 's1' } }; Show`,
+		want: "P:\\a\nP:\\a\\guestclustering.json = s1\nP:\\b\nP:\\b\\guestclustering.json = s1",
+	},
+	"a folder is removed by its stamp": {
+		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'os.vhdx' = 'disk' }; Folder 'P:\a\vm' @{ 'x' = '1' }
+			Call Remove-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }; Show`,
+		want: "P:",
+	},
+	"a folder with another stamp stays": {
+		script: `Folder 'P:\a' @{ 'guestclustering.json' = 's2'; 'os.vhdx' = 'disk' }; try { Call Remove-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' } } catch { "ended $($_.CategoryInfo.Category)" }; Show`,
+		want:   "ended ResourceExists\nP:\\a\nP:\\a\\guestclustering.json = s2\nP:\\a\\os.vhdx = disk",
+	},
+	"a folder without a stamp stays": {
+		script: `Folder 'P:\a' @{ 'os.vhdx' = 'disk' }; Call Remove-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }`,
+		want:   "ended ResourceExists",
+	},
+	"a folder that is gone needs no removal": {
+		script: `Call Remove-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' }; Show`,
+	},
+	"an interrupted removal keeps the stamp": {
+		script: `Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'a.vhdx' = 'disk'; 'b.vhdx' = 'disk' }; $Fail['Remove-Item'] = 'P:\a\b.vhdx'
+			try { Call Remove-StampedFolder @{ Path = 'P:\a'; Stamp = 's1' } } catch { 'ended' }; Show`,
+		want: "ended\nP:\\a\nP:\\a\\b.vhdx = disk\nP:\\a\\guestclustering.json = s1",
+	},
+	"a copy runs in a task as SYSTEM and is recorded": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy
+			"$($Tasks['id1'].Principal.UserId) $($Tasks['id1'].State)"; $World['P:\a\os.vhdx.work.json']; Invoke-Task 'id1'; "tasks $($Tasks.Count)"; Show`,
+		want: `S-1-5-18 Running
+{"id":"id1","inputHash":"h1","state":"Running","node":"HOST1","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":""}
+tasks 0
+P:
+P:\a
+P:\a\os.vhdx = image
+P:\a\os.vhdx.work.json = {"id":"id1","inputHash":"h1","state":"Completed","node":"HOST1","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":""}
+P:\img.vhdx = image`,
+	},
+	"what runs is not started again": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; Call Start-Work $copy; $Tasks['id1'].Starts`,
+		want:   "1",
+	},
+	"what is completed is not started again": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; Invoke-Task 'id1'; Call Start-Work $copy; "tasks $($Tasks.Count)"`,
+		want:   "tasks 0",
+	},
+	"a task that a restart of the host ended is started again": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Tasks['id1'].State = 'Ready'; $World['P:\a\os.vhdx.partial'] = 'ima'
+			Call Start-Work $copy; $Tasks['id1'].State; Invoke-Task 'id1'; $World['P:\a\os.vhdx']`,
+		want: "Running\nimage",
+	},
+	"a copy that another node runs is left to it": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Tasks.Clear(); $env:COMPUTERNAME = 'HOST2'; Call Start-Work $copy; "tasks $($Tasks.Count)"`,
+		want:   "tasks 0",
+	},
+	"a copy that fails says why and may be started again": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Fail['Copy-Item'] = 'disk "P:\" is full'; Invoke-Task 'id1'; $World['P:\a\os.vhdx.work.json']
+			$Fail.Clear(); Call Start-Work $copy; Invoke-Task 'id1'; $World['P:\a\os.vhdx']`,
+		want: `{"id":"id1","inputHash":"h1","state":"Failed","node":"HOST1","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":"disk \"P:\\\" is full"}
+image`,
+	},
+	"a task that cannot be registered is a failure on record": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; $Fail['Register-ScheduledTask'] = 'no'
+			try { Call Start-Work $copy } catch { "ended $_" }; $World['P:\a\os.vhdx.work.json'].Contains('"state":"Failed"')`,
+		want: "ended no\nTrue",
+	},
+	"what stands at the destination is never overwritten": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{ 'os.vhdx' = 'data' }; Call Start-Work $copy`,
+		want:   "ended ResourceExists",
+	},
+	"one copy at a time in a folder": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy
+			Call Start-Work @{ Id = 'id2'; InputHash = 'h'; Source = 'P:\img.vhdx'; Destination = 'P:\a\two.vhdx' }`,
+		want: "ended ResourceBusy",
+	},
+	"other work under the same name waits": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $copy.InputHash = 'h2'; Call Start-Work $copy`,
+		want:   "ended ResourceBusy",
+	},
+	"an id that would need quoting is refused": {
+		script: copyCall + `Folder 'P:\a' @{}; $copy.Id = "a' ; b"; Call Start-Work $copy`,
+		want:   "ended InvalidArgument",
+	},
+	"a path that the Task Scheduler would expand is refused": {
+		script: copyCall + `Folder 'P:\a' @{}; $copy.Destination = 'P:\%TEMP%\a.vhdx'; Call Start-Work $copy`,
+		want:   "ended InvalidArgument",
+	},
+	"a source that looks like code is only a name": {
+		script: copyCall + `Folder 'P:' @{}; Folder 'P:\a' @{}; $copy.Source = 'P:\$x; ''Remove-Item'' [a].vhdx'; $World[$copy.Source] = 'odd'; Call Start-Work $copy; Invoke-Task 'id1'; $World['P:\a\os.vhdx']`,
+		want:   "odd",
+	},
+	"a class name is added beside the others": {
+		script: `$id = [guid]::NewGuid(); $names = [Collections.Specialized.StringCollection]::new(); $null = $names.Add('foreign'); $Groups[$id] = [pscustomobject]@{ AntiAffinityClassNames = $names }
+			Call Add-AntiAffinityClassName @{ VMId = "$id"; ClassName = 'ours' }; Call Add-AntiAffinityClassName @{ VMId = $id; ClassName = 'ours' }
+			$Groups[$id].AntiAffinityClassNames.GetType().Name; "$($Groups[$id].AntiAffinityClassNames)"`,
+		want: "StringCollection\nforeign ours",
+	},
+	"the first class name": {
+		script: `$id = [guid]::NewGuid(); $Groups[$id] = [pscustomobject]@{ AntiAffinityClassNames = $null }; Call Add-AntiAffinityClassName @{ VMId = $id; ClassName = 'ours' }
+			$Groups[$id].AntiAffinityClassNames.GetType().Name; "$($Groups[$id].AntiAffinityClassNames)"`,
+		want: "StringCollection\nours",
+	},
+	"a class name is removed and the others stay": {
+		script: `$id = [guid]::NewGuid(); $names = [Collections.Specialized.StringCollection]::new(); $names.AddRange([string[]] ('ours', 'foreign')); $Groups[$id] = [pscustomobject]@{ AntiAffinityClassNames = $names }
+			Call Remove-AntiAffinityClassName @{ VMId = $id; ClassName = 'ours' }; "$($Groups[$id].AntiAffinityClassNames)"
+			Call Remove-AntiAffinityClassName @{ VMId = $id; ClassName = 'foreign' }; $Groups[$id].AntiAffinityClassNames.GetType().Name; $Groups[$id].AntiAffinityClassNames.Count`,
+		want: "foreign\nStringCollection\n0",
+	},
+	"a machine that is in no group": {
+		script: `Call Add-AntiAffinityClassName @{ VMId = [guid]::Empty; ClassName = 'ours' }`,
+		want:   "ended ObjectNotFound",
+	},
+}
+
+func TestFunctions(t *testing.T) {
+	var script strings.Builder
+	script.WriteString(standIn + preamble + session.Functions)
+	for name, s := range scenarios {
+		script.WriteString("\n'== " + name + "'\nReset-World\ntry { & {\n" + s.script + "\n} } catch { \"ended $($_.CategoryInfo.Category)\" }\n")
+	}
+	file := filepath.Join(t.TempDir(), "scenarios.ps1")
+	// #nosec G306 -- a test's own script.
+	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, part := range strings.Split("\n"+powershell.Run(t, file), "\n== ")[1:] {
+		name, text, _ := strings.Cut(part, "\n")
+		out[strings.TrimSpace(name)] = strings.TrimSpace(text)
+	}
+	for name, s := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(s.want, out[name]); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// What functions.ps1 may run, with the parameters that each must be given.
+var allowedCommands = map[string]string{
+	"Where-Object": "", "Get-Command": "", "Get-ClusterGroup": "VMId",
+	"Test-Path": "LiteralPath", "Get-ChildItem": "LiteralPath", "Get-Content": "LiteralPath", "Set-Content": "LiteralPath",
+	"Move-Item": "LiteralPath", "Copy-Item": "LiteralPath", "Remove-Item": "LiteralPath",
+	"New-Item":                "Path", // has no LiteralPath, and takes Path as it stands
+	"New-ScheduledTaskAction": "Execute", "New-ScheduledTaskPrincipal": "UserId", "New-ScheduledTaskSettingsSet": "ExecutionTimeLimit",
+	"Register-ScheduledTask": "Action", "Start-ScheduledTask": "", "Get-ScheduledTask": "TaskPath", "Unregister-ScheduledTask": "TaskPath",
+}
+
+func TestFunctionsKeepToWindowsPowerShell51(t *testing.T) {
+	seen := powershell.Inspect(t, session.Functions)
+	for _, problem := range seen.Problems {
+		t.Error(problem)
+	}
+	for _, command := range seen.Commands {
+		name, parameters, _ := strings.Cut(command, " ")
+		needs, ok := allowedCommands[name]
+		if !ok && !slices.Contains(seen.Functions, name) {
+			t.Errorf("%s: a stand-in could not answer it, or Windows PowerShell would have to load a module for it", name)
+		}
+		if needs != "" && !slices.Contains(strings.Fields(parameters), needs) {
+			t.Errorf("%s is run without -%s: %s", name, needs, parameters)
+		}
+	}
+	for _, name := range seen.Types {
+		if strings.Contains(name, "IO.") {
+			t.Errorf("[%s]: files are reached by cmdlets alone", name)
+		}
+	}
+}

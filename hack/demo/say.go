@@ -15,7 +15,9 @@ func say(format string, args ...any) {
 }
 
 // chapter prints a heading.
-func chapter(title string) { fmt.Printf("\n== %s %s\n", title, strings.Repeat("=", max(0, 100-len(title)))) }
+func chapter(title string) {
+	fmt.Printf("\n== %s %s\n", title, strings.Repeat("=", max(0, 100-len(title))))
+}
 
 // poll asks until it is so, or fails with what did not come.
 func poll(ctx context.Context, limit time.Duration, otherwise string, is func() (bool, error)) error {

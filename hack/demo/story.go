@@ -15,6 +15,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim/control"
 )
 
 const namespace = "payments"
@@ -231,7 +232,7 @@ func loseHosts(ctx context.Context, p *parts) error {
 	hosts := hostsOf(gc)
 	p.drained, p.failed = hosts[0], hosts[1]
 	say("Draining %s, as for maintenance ...", p.drained)
-	if err := p.world.Drain(ctx, p.drained); err != nil {
+	if _, err := p.world.Do(ctx, control.Action{Action: "Drain", Host: p.drained}); err != nil {
 		return fmt.Errorf("draining: %w", err)
 	}
 	err = poll(ctx, 2*time.Minute, "members did not leave "+p.drained, func() (bool, error) {
@@ -248,7 +249,7 @@ func loseHosts(ctx context.Context, p *parts) error {
 	// The drain may have moved things: fail a host that has a member now.
 	p.failed = hostsOf(gc)[0]
 	say("Power fails on %s ...", p.failed)
-	if err := p.world.FailHost(ctx, p.failed); err != nil {
+	if _, err := p.world.Do(ctx, control.Action{Action: "FailHost", Host: p.failed}); err != nil {
 		return fmt.Errorf("failing host: %w", err)
 	}
 	err = poll(ctx, 4*time.Minute, "the members were not restarted elsewhere", func() (bool, error) {
@@ -267,7 +268,7 @@ func loseHosts(ctx context.Context, p *parts) error {
 
 func returnHost(ctx context.Context, p *parts) error {
 	say("%s comes back ...", p.failed)
-	if err := p.world.ReturnHost(ctx, p.failed); err != nil {
+	if _, err := p.world.Do(ctx, control.Action{Action: "ReturnHost", Host: p.failed}); err != nil {
 		return fmt.Errorf("returning host: %w", err)
 	}
 	if err := p.untilReady(ctx, 4*time.Minute, "files", "sql"); err != nil {
@@ -281,7 +282,7 @@ func returnHost(ctx context.Context, p *parts) error {
 		say("%s runs on %s", m.Name, m.HostName)
 	}
 	say("%s is taken out of maintenance.", p.drained)
-	if err := p.world.Resume(ctx, p.drained); err != nil {
+	if _, err := p.world.Do(ctx, control.Action{Action: "Resume", Host: p.drained}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	return nil

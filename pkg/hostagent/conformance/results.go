@@ -18,8 +18,8 @@ func onlyTheSelectionComes(t *testing.T, s Subject) {
 		vmByID("nothing", id),
 		vmByID("some", id, "Name", "Notes"),
 		call("dotted", "Get-ClusterGroup", nil, "Name", "OwnerNode.Name"),
-		// A machine outside the cluster has no group: the path ends in a null on the way.
-		vmByID("null", id, "Name", "ReplicationRelationship.Mode"),
+		// A machine without checkpoints has no parent: one path ends in null, the other meets it on the way.
+		vmByID("null", id, "ParentSnapshotId", "ParentSnapshotId.Guid"),
 	)
 	if values := results.ByID("nothing").Values; len(values) > 0 {
 		t.Errorf("nothing was selected, and %v came", values)
@@ -31,7 +31,10 @@ func onlyTheSelectionComes(t *testing.T, s Subject) {
 			t.Errorf("group %s has no owner's name", group.Text("Name"))
 		}
 	}
-	wantKeys(t, results.ByID("null"), "Name", "ReplicationRelationship.Mode")
+	want := []hostagent.Object{{"ParentSnapshotId": nil, "ParentSnapshotId.Guid": nil}}
+	if diff := cmp.Diff(want, results.ByID("null").Values); diff != "" {
+		t.Errorf("null values (-want +got):\n%s", diff)
+	}
 }
 
 // wantKeys checks that there are values and that each has exactly these keys.

@@ -36,6 +36,21 @@ func New(address string) *Client {
 	}
 }
 
+// Do does something to the world, and returns once it has begun: what follows from it takes the world's time. An action
+// that cannot be done as things are is refused with Conflict, one on what does not exist with NotFound.
+func (c *Client) Do(ctx context.Context, a Action) (Done, error) {
+	var done Done
+	err := c.exchange(ctx, http.MethodPost, c.base.JoinPath("actions"), a, &done)
+	return done, err
+}
+
+// Known lists the actions that the simulator knows.
+func (c *Client) Known(ctx context.Context) ([]Known, error) {
+	var known []Known
+	err := c.exchange(ctx, http.MethodGet, c.base.JoinPath("actions"), nil, &known)
+	return known, err
+}
+
 // State is the world as it is now.
 func (c *Client) State(ctx context.Context) (hypervsim.State, error) {
 	var s hypervsim.State

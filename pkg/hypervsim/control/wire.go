@@ -52,3 +52,44 @@ type FaultStatistics struct {
 type Added struct {
 	ID string `json:"id"`
 }
+
+// Action is something done to the world: a control method by its name, and its arguments. Each action takes the fields
+// that Known lists for it, and no others. VM and Group are an id or a name.
+type Action struct {
+	Action string `json:"action"`
+	Host   string `json:"host,omitempty"`
+	VM     string `json:"vm,omitempty"`
+	Group  string `json:"group,omitempty"`
+	// Name is a new name.
+	Name    string `json:"name,omitempty"`
+	Adapter string `json:"adapter,omitempty"`
+	Switch  string `json:"switch,omitempty"`
+	MAC     string `json:"mac,omitempty"`
+	VLAN    *int   `json:"vlan,omitempty"`
+	// Path is a file, a folder or a place on a volume; Folder is where a machine's folder is made.
+	Path   string `json:"path,omitempty"`
+	Folder string `json:"folder,omitempty"`
+	Stamp  string `json:"stamp,omitempty"`
+	Bytes  *int64 `json:"bytes,omitempty"`
+	// Number and Location are a drive's place on a SCSI controller; Shared is the persistent-reservation flag.
+	Number   *int64 `json:"number,omitempty"`
+	Location *int64 `json:"location,omitempty"`
+	Shared   bool   `json:"shared,omitempty"`
+	// Files says what becomes of a removed machine's: Keep or Remove.
+	Files         hypervsim.Files `json:"files,omitempty"`
+	ClassNames    []string        `json:"classNames,omitzero"`
+	OfflineAction *int            `json:"offlineAction,omitempty"`
+}
+
+// Done is the answer to an action. ID is that of the machine that was made, if one was.
+type Done struct {
+	ID string `json:"id,omitempty"`
+}
+
+// Known is an action that the simulator knows, with the fields that it needs and those that it may have.
+type Known struct {
+	Action   string   `json:"action"`
+	Does     string   `json:"does"`
+	Fields   []string `json:"fields"`
+	Optional []string `json:"optional,omitempty"`
+}

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func quick(t *testing.T) *hypervsim.World {
 // serve serves the world on loopback and gives its address.
 func serve(t *testing.T, w *hypervsim.World) string {
 	t.Helper()
-	server := httptest.NewServer(Handler(w))
+	server := httptest.NewServer(Handler(w, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }

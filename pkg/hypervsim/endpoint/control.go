@@ -2,31 +2,40 @@ package endpoint
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
-	wire "guestclustering.io/operator/pkg/hypervsim/control"
+	"guestclustering.io/operator/pkg/hypervsim/control"
 )
 
-// control is the control API: what people and accidents do to a host cluster, and what an observer sees of it.
-type control struct{ world *hypervsim.World }
+// controlAPI is the control API: what people and accidents do to a host cluster, and what an observer sees of it.
+type controlAPI struct {
+	world *hypervsim.World
+	log   *slog.Logger
+}
 
-func (c control) routes(mux *http.ServeMux) {
+// maxControlBytes bounds what the control API is sent.
+const maxControlBytes = 1 << 20
+
+func (c controlAPI) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/control/state", c.handleState)
 	mux.HandleFunc("GET /v1/control/journal", c.handleJournal)
+	mux.HandleFunc("GET /v1/control/actions", c.handleActions)
+	mux.HandleFunc("POST /v1/control/actions", c.handleAction)
 	mux.HandleFunc("GET /v1/control/faults", c.handleFaults)
 	mux.HandleFunc("POST /v1/control/faults", c.handleAddFault)
 	mux.HandleFunc("DELETE /v1/control/faults/{id}", c.handleRemoveFault)
 }
 
-func (c control) handleState(w http.ResponseWriter, _ *http.Request) {
+func (c controlAPI) handleState(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, c.world.State())
 }
 
 // handleJournal gives at most MaxEntries entries: the next are those since the last one's number.
-func (c control) handleJournal(w http.ResponseWriter, r *http.Request) {
+func (c controlAPI) handleJournal(w http.ResponseWriter, r *http.Request) {
 	since, err := sinceOf(r)
 	if err != nil {
 		writeError(w, invalid("journal", err))
@@ -35,7 +44,7 @@ func (c control) handleJournal(w http.ResponseWriter, r *http.Request) {
 	entries := c.world.Journal(since)
 	switch format := r.FormValue("format"); format {
 	case "", "json":
-		writeJSON(w, http.StatusOK, entries[:min(len(entries), wire.MaxEntries)])
+		writeJSON(w, http.StatusOK, entries[:min(len(entries), control.MaxEntries)])
 	case "powershell":
 		writePowerShell(w, entries)
 	default:
@@ -55,27 +64,28 @@ func sinceOf(r *http.Request) (int, error) {
 	return since, nil
 }
 
-func (c control) handleFaults(w http.ResponseWriter, _ *http.Request) {
+func (c controlAPI) handleFaults(w http.ResponseWriter, _ *http.Request) {
 	faults := c.world.Faults()
-	answer := make([]wire.FaultStatistics, len(faults))
+	answer := make([]control.FaultStatistics, len(faults))
 	for i, f := range faults {
-		answer[i] = wire.FaultStatistics{ID: f.ID, Fault: wire.FaultOf(f.Fault), Matched: f.Matched, Hit: f.Hit}
+		answer[i] = control.FaultStatistics{ID: f.ID, Fault: control.FaultOf(f.Fault), Matched: f.Matched, Hit: f.Hit}
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func (c control) handleAddFault(w http.ResponseWriter, r *http.Request) {
-	id, err := c.addFault(w, r)
+func (c controlAPI) handleAddFault(w http.ResponseWriter, r *http.Request) {
+	var f control.Fault
+	id, err := c.addFault(w, r, &f)
 	if err != nil {
 		writeError(w, refused("add fault", err))
 		return
 	}
-	writeJSON(w, http.StatusCreated, wire.Added{ID: id})
+	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Added fault", slog.String("id", id), slog.Any("fault", f))
+	writeJSON(w, http.StatusCreated, control.Added{ID: id})
 }
 
-func (c control) addFault(w http.ResponseWriter, r *http.Request) (string, error) {
-	var f wire.Fault
-	if err := readJSON(w, r, &f); err != nil {
+func (c controlAPI) addFault(w http.ResponseWriter, r *http.Request, f *control.Fault) (string, error) {
+	if err := readJSON(w, r, f); err != nil {
 		return "", fmt.Errorf("%w: %w", hostagent.Invalid, err)
 	}
 	rule, err := f.Rule()
@@ -85,15 +95,22 @@ func (c control) addFault(w http.ResponseWriter, r *http.Request) (string, error
 	return c.world.AddFault(rule)
 }
 
-func (c control) handleRemoveFault(w http.ResponseWriter, r *http.Request) {
-	if err := c.world.RemoveFault(r.PathValue("id")); err != nil {
+func (c controlAPI) handleRemoveFault(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if err := c.world.RemoveFault(id); err != nil {
 		writeError(w, refused("remove fault", err))
 		return
 	}
+	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Removed fault", slog.String("id", id))
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// refused makes an error of a control method one that says which.
+// refused makes an error of a control method one that says which. What has no class is a refusal such as a cmdlet would
+// give: things are not so that it could be done.
 func refused(op string, err error) error {
-	return &hostagent.Error{Class: hostagent.ClassOf(err), Op: op, Err: err}
+	class := hostagent.ClassOf(err)
+	if class == hostagent.Internal {
+		class = hostagent.Conflict
+	}
+	return &hostagent.Error{Class: class, Op: op, Err: err}
 }

@@ -5,15 +5,17 @@
 package endpoint
 
 import (
+	"log/slog"
 	"net/http"
 
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
-// Handler serves the world. Sessions live as long as the handler.
-func Handler(w *hypervsim.World) http.Handler {
+// Handler serves the world, and logs a line for every control request that changes something. Sessions live as long as
+// the handler.
+func Handler(w *hypervsim.World, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	newSessions(w.Driver()).routes(mux)
-	control{world: w}.routes(mux)
+	controlAPI{world: w, log: log}.routes(mux)
 	return mux
 }

@@ -1,0 +1,117 @@
+// Command hypervsim is a simulated Hyper-V host cluster behind an HTTP endpoint on loopback: it takes batches from the
+// operator and has a control API. docs/simulator.md says how to use it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/endpoint"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "hypervsim:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("hypervsim", flag.ExitOnError)
+	address := flags.String("listen", "127.0.0.1:7100", "loopback `address` to listen on, as host:port; port 0 takes a free one")
+	speed := flags.Float64("speed", 1, "how many times faster than real time the world's clock runs")
+	model := flags.String("model", "", "YAML or JSON `file` with the host cluster; what it leaves out, and without it everything, is as in the default model")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
+	}
+	world, err := newWorld(*model, *speed)
+	if err != nil {
+		return err
+	}
+	defer world.Close()
+	return serve(ctx, *address, world)
+}
+
+func newWorld(file string, speed float64) (*hypervsim.World, error) {
+	if speed <= 0 {
+		return nil, fmt.Errorf("-speed is %g: want more than 0, such as 1 or 20", speed)
+	}
+	model := hypervsim.DefaultModel()
+	if file != "" {
+		var err error
+		if model, err = readModel(file); err != nil {
+			return nil, err
+		}
+	}
+	return hypervsim.New(model, hypervsim.NewRealClock(speed))
+}
+
+// serve serves the world until ctx ends.
+func serve(ctx context.Context, address string, world *hypervsim.World) error {
+	if err := checkLoopback(address); err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", address, err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log.Info("Listening", "address", listener.Addr().String())
+	server := &http.Server{
+		Handler: endpoint.Handler(world, log),
+		// A batch may take as long as its caller waits; only what comes before it is bounded.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		log.Info("Stopping")
+		world.Close() // Every batch under way is answered.
+		stopped <- shutDown(server)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return <-stopped
+}
+
+// shutDown lets answers that are on their way arrive.
+func shutDown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
+
+// checkLoopback refuses an address that others could reach.
+func checkLoopback(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("-listen is %q: want host:port, such as 127.0.0.1:7100", address)
+	}
+	ip, err := netip.ParseAddr(host)
+	if host == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("-listen is %q, which is no loopback address: whoever reaches the simulator controls it; use 127.0.0.1:%s", address, port)
+}

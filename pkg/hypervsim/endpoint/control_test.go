@@ -1,0 +1,275 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/control"
+)
+
+// The machine that every action is tried on: it runs on hv01, is clustered, and has a data disk attached.
+const (
+	app     = "app"
+	folder  = `C:\ClusterStorage\Gold\app`
+	data    = folder + `\data.vhdx`
+	another = folder + `\another.vhdx`
+)
+
+// furnished is a world with that machine, in which time passes only while it is made.
+func furnished(t *testing.T) *hypervsim.World {
+	t.Helper()
+	w, err := hypervsim.New(hypervsim.DefaultModel(), hypervsim.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	id, err := w.AddForeignVM("hv01", app, folder, "02-A1-01-00-00-01")
+	if err == nil {
+		err = errors.Join(
+			w.Advance(time.Minute), // It starts.
+			w.AddFile(data, hypervsim.GiB), w.AddFile(another, hypervsim.GiB),
+			w.AttachDisk(app, hypervsim.DriveState{Path: data, Location: 1}),
+		)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, err := w.Driver().Open(t.Context(), hostagent.Target{Host: "hv01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
+		{ID: "role", Cmdlet: "Add-ClusterVirtualMachineRole", Parameters: hostagent.Parameters{"VMId": hostagent.Text(id), "Name": hostagent.Text(app)}},
+	}})
+	if err := errors.Join(err, results.Err(), agent.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// examples is one action of each kind, with what must have been done to the world before it.
+var examples = map[string]struct {
+	before func(*hypervsim.World) error
+	action control.Action
+}{
+	"FailHost":         {action: control.Action{Host: "hv03"}},
+	"ReturnHost":       {before: func(w *hypervsim.World) error { return w.FailHost("hv03") }, action: control.Action{Host: "hv03"}},
+	"Drain":            {action: control.Action{Host: "hv03"}},
+	"Resume":           {before: func(w *hypervsim.World) error { return w.Drain("hv03") }, action: control.Action{Host: "hv03"}},
+	"AddSwitch":        {action: control.Action{Host: "hv03", Switch: "vSwitch-Backup"}},
+	"RemoveSwitch":     {action: control.Action{Host: "hv03", Switch: "vSwitch-Client"}},
+	"StartVM":          {before: func(w *hypervsim.World) error { return w.TurnOffVM(app) }, action: control.Action{VM: app}},
+	"ShutDownVM":       {action: control.Action{VM: app}},
+	"TurnOffVM":        {action: control.Action{VM: app}},
+	"SaveVM":           {action: control.Action{VM: app}},
+	"MoveVM":           {action: control.Action{VM: app, Host: "hv02"}},
+	"RenameVM":         {action: control.Action{VM: app, Name: "app2"}},
+	"RemoveVM":         {action: control.Action{VM: app, Files: hypervsim.KeepFiles}},
+	"AddForeignVM":     {action: control.Action{Host: "hv03", Name: "other", Folder: `C:\ClusterStorage\Gold\other`}},
+	"CopyVM":           {action: control.Action{VM: app, Folder: `C:\ClusterStorage\Gold\copy`}},
+	"AttachDisk":       {action: control.Action{VM: app, Path: another, Number: new(int64(0)), Location: new(int64(2))}},
+	"DetachDisk":       {action: control.Action{VM: app, Path: data}},
+	"AddAdapter":       {action: control.Action{VM: app, Adapter: "second", Switch: "vSwitch-Client"}},
+	"RemoveAdapter":    {action: control.Action{VM: app, Adapter: "Network Adapter"}},
+	"SetMAC":           {action: control.Action{VM: app, Adapter: "Network Adapter", MAC: "02-A1-01-00-00-02"}},
+	"SetSwitch":        {action: control.Action{VM: app, Adapter: "Network Adapter"}},
+	"SetVLAN":          {action: control.Action{VM: app, Adapter: "Network Adapter", VLAN: new(7)}},
+	"SetClassNames":    {action: control.Action{Group: app, ClassNames: []string{"apart"}}},
+	"SetOfflineAction": {action: control.Action{Group: app, OfflineAction: new(0)}},
+	"RenameGroup":      {action: control.Action{Group: app, Name: "app2"}},
+	"RemoveGroup":      {action: control.Action{Group: app}},
+	"AddFolder":        {action: control.Action{Path: `C:\ClusterStorage\Gold\made`, Stamp: "{}"}},
+	"AddFile":          {action: control.Action{Path: folder + `\more.vhdx`, Bytes: new(hypervsim.GiB)}},
+	"RemoveFile":       {action: control.Action{Path: another}},
+	"SetCSVFree":       {action: control.Action{Path: folder, Bytes: new(int64(0))}},
+	"SetCSVOwner":      {action: control.Action{Path: folder, Host: "hv03"}},
+}
+
+func TestEveryActionChangesTheWorld(t *testing.T) {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(actions)), slices.Sorted(maps.Keys(examples))); diff != "" {
+		t.Fatalf("actions without an example, or examples without an action (-actions +examples):\n%s", diff)
+	}
+	for name, example := range examples {
+		t.Run(name, func(t *testing.T) {
+			w := furnished(t)
+			if example.before != nil {
+				if err := example.before(w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			client := control.New(serve(t, w))
+			before, err := client.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := example.action
+			a.Action = name
+			done, err := client.Do(t.Context(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := client.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cmp.Equal(before, after, cmpopts.IgnoreFields(hypervsim.State{}, "Time")) {
+				t.Error("the world is as it was")
+			}
+			if made := actions[name].makes != nil; made != (done.ID != "") {
+				t.Errorf("the answer has the id %q", done.ID)
+			}
+		})
+	}
+}
+
+func TestRefusedRequests(t *testing.T) {
+	tests := map[string]struct {
+		method, path, body string
+		status             int
+		text               string
+	}{
+		"an unknown action":          {"POST", "actions", `{"action":"Explode"}`, 400, `no action \"Explode\": want one of AddAdapter`},
+		"no JSON":                    {"POST", "actions", `action=Drain`, 400, "reading the action"},
+		"a field that is missing":    {"POST", "actions", `{"action":"MoveVM","vm":"app"}`, 400, "MoveVM needs vm, host"},
+		"a field that is not its":    {"POST", "actions", `{"action":"Drain","host":"hv01","vm":"app"}`, 400, `Drain has no field \"vm\": it takes host`},
+		"a field that is null":       {"POST", "actions", `{"action":"SetVLAN","vm":"app","adapter":"a","vlan":null}`, 400, "vlan is null; leave it out"},
+		"a field of another case":    {"POST", "actions", `{"action":"Drain","HOST":"hv01"}`, 400, "Drain needs host"},
+		"files without a word":       {"POST", "actions", `{"action":"RemoveVM","vm":"app","files":"Shred"}`, 400, "want Keep or Remove"},
+		"a host that is not there":   {"POST", "actions", `{"action":"Drain","host":"hv99"}`, 404, `no host \"hv99\"`},
+		"a host that has not failed": {"POST", "actions", `{"action":"ReturnHost","host":"hv01"}`, 409, "has not failed"},
+		"as a cmdlet would":          {"POST", "actions", `{"action":"RemoveFile","path":"C:\\ClusterStorage\\Gold\\absent"}`, 404, "no file"},
+		"a fault of no kind":         {"POST", "faults", `{"kind":"Explode"}`, 400, "want DropBefore, DropAfter, Error, Delay or Hang"},
+		"a misspelt condition":       {"POST", "faults", `{"kind":"Hang","cmdlets":"Get-VM"}`, 400, `unknown field \"cmdlets\"`},
+		"a delay without a unit":     {"POST", "faults", `{"kind":"Delay","delay":"5"}`, 400, "write it as 1.5s or 4m"},
+		"a fault that is not there":  {"DELETE", "faults/fault-9", "", 404, `no fault \"fault-9\"`},
+		"a since that is none":       {"GET", "journal?since=yesterday", "", 400, "want the number of the last entry"},
+		"a format that is none":      {"GET", "journal?format=xml", "", 400, "want json or powershell"},
+		"a path that is none":        {"GET", "nonsense", "", 404, "not found"},
+	}
+	address := serve(t, furnished(t))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			status, body := request(t, test.method, "http://"+address+"/v1/control/"+test.path, test.body)
+			if status != test.status || !strings.Contains(body, test.text) {
+				t.Errorf("got %d %s, want %d with %q", status, body, test.status, test.text)
+			}
+		})
+	}
+}
+
+func request(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(answer)
+}
+
+func TestFaultsGoAndComeBack(t *testing.T) {
+	client := control.New(serve(t, quick(t)))
+	want := hypervsim.Fault{
+		Host: "hv01", Cmdlet: "New-VM", Object: "sql", Skip: 1, Count: 2, Kind: hypervsim.Delay, Delay: 1500 * time.Millisecond,
+		Error: hostagent.CallError{Category: "ResourceBusy"},
+	}
+	id, err := client.AddFault(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.Faults(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]hypervsim.FaultStatistics{{ID: id, Fault: want}}, got); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	if err := client.RemoveFault(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := client.Faults(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("after the removal: %v, %v", got, err)
+	}
+}
+
+// runOn runs calls on hv01.
+func runOn(t *testing.T, w *hypervsim.World, calls ...hostagent.Call) {
+	t.Helper()
+	agent, err := w.Driver().Open(t.Context(), hostagent.Target{Host: "hv01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Continue, Calls: calls})
+	if err := errors.Join(err, agent.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheClientReadsTheWholeJournal(t *testing.T) {
+	w := quick(t)
+	calls := make([]hostagent.Call, control.MaxEntries+1)
+	for i := range calls {
+		calls[i] = hostagent.Call{ID: string(rune('a'+i%26)) + strings.Repeat("x", i/26), Cmdlet: "Get-VMHost"}
+	}
+	runOn(t, w, calls...)
+	client := control.New(serve(t, w))
+	got, err := client.Journal(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w.Journal(0), got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("journal (-world +client):\n%s", diff)
+	}
+	last, err := client.Journal(t.Context(), got[len(got)-2].Seq)
+	if err != nil || len(last) != 1 || last[0].Seq != got[len(got)-1].Seq {
+		t.Errorf("since the last but one: %v, %v", last, err)
+	}
+}
+
+func TestTheJournalAsPowerShell(t *testing.T) {
+	w := quick(t)
+	runOn(t, w,
+		hostagent.Call{ID: "vm", Cmdlet: "Get-VM", Parameters: hostagent.Parameters{"Name": hostagent.Texts("it's")}},
+		hostagent.Call{ID: "host\nname", Cmdlet: "Get-VMHost"},
+	)
+	status, body := request(t, http.MethodGet, "http://"+serve(t, w)+"/v1/control/journal?format=powershell", "")
+	if status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	comment, rest, _ := strings.Cut(body, "\n")
+	if !strings.HasPrefix(comment, "# ") || !strings.HasSuffix(comment, ` on hv01: "vm" Failed, "host\nname" Done`) {
+		t.Errorf("the batch begins with %q", comment)
+	}
+	if want := "Get-VM -Name @('it''s')\nGet-VMHost\n\n"; rest != want {
+		t.Errorf("the batch is %q, want %q", rest, want)
+	}
+}
+
+func TestAnUnreachableSimulator(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := control.New("127.0.0.1:1").State(ctx); !errors.Is(err, hostagent.Unreachable) {
+		t.Errorf("got %v, want Unreachable", err)
+	}
+}

@@ -77,7 +77,7 @@ func getAdapter(c *call) error {
 	var machines []*machine
 	switch {
 	case c.flag("All"):
-		machines = c.w.machinesOn(c.host, func(*machine) bool { return true })
+		machines = c.w.machinesOn(c.host, everyMachine)
 		c.emit(c.host.managementAdapter())
 	case c.flag("ManagementOS"):
 		c.emit(c.host.managementAdapter())

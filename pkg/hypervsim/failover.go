@@ -47,7 +47,7 @@ func (w *World) failHost(h *host) {
 	}
 	h.sessions = nil
 	w.interruptJobs(h)
-	for _, m := range w.machinesOn(h, func(*machine) bool { return true }) {
+	for _, m := range w.machinesOn(h, everyMachine) {
 		w.interrupt(m)
 	}
 	for _, mg := range slices.Clone(w.migrations) {
@@ -59,7 +59,9 @@ func (w *World) failHost(h *host) {
 	h.joining = false
 	if h.member {
 		h.detection = w.after(w.durations.Detection, func() { w.loseMembership(h) })
+		return
 	}
+	w.failOver()
 }
 
 func (w *World) interruptJobs(h *host) {
@@ -126,7 +128,7 @@ func (w *World) failOver() {
 			continue
 		}
 		lost := g.owner
-		to := w.bestHost(m, lost)
+		to := w.bestHost(m, anyHost)
 		if to == nil {
 			continue
 		}
@@ -136,15 +138,20 @@ func (w *World) failOver() {
 	}
 }
 
+func anyHost(*host) bool { return true }
+
 // restart starts a machine that ran when its host went down.
 func (w *World) restart(m *machine) {
 	if !m.interrupted {
 		return
 	}
 	m.interrupted = false
-	if g := m.group(); g != nil {
+	if m.role != nil {
 		// What cannot be started leaves the group failed, and the journal says why.
-		_ = w.bringOnline(g, m)
+		_ = w.bringOnline(m.role, m)
+		return
+	}
+	if m.startAction == "Nothing" {
 		return
 	}
 	if err := w.start(m); err != nil {
@@ -177,7 +184,7 @@ func (w *World) join(h *host) {
 	if h.drain == drainInProgress {
 		h.drain = drainCompleted
 	}
-	for _, m := range w.machinesOn(h, func(m *machine) bool { return m.group() != nil || m.startAction != "Nothing" }) {
+	for _, m := range w.machinesOn(h, everyMachine) {
 		w.restart(m)
 	}
 	w.failOver()
@@ -242,17 +249,16 @@ func (w *World) drainOn(h *host) {
 
 // drainMachine moves a machine away from its host, or says that it cannot.
 func (w *World) drainMachine(m *machine) bool {
-	to := w.bestHost(m, m.host)
-	if to == nil {
-		return false
-	}
 	if m.state != running {
-		w.relocate(m, to)
-		return true
+		to := w.bestHost(m, anyHost)
+		if to != nil {
+			w.relocate(m, to)
+		}
+		return to != nil
 	}
-	if w.migratable(m, to) != nil {
-		return false
+	to := w.bestHost(m, func(h *host) bool { return w.migratable(m, h) == nil })
+	if to != nil {
+		w.migrate(m, to)
 	}
-	w.migrate(m, to)
-	return true
+	return to != nil
 }

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,6 +59,8 @@ type faultRule struct {
 	removed      chan struct{}
 }
 
+var errInjected = errors.New("a fault was injected")
+
 // AddFault adds a rule and gives its id. Of several rules that match a call the oldest is applied.
 func (w *World) AddFault(f Fault) (string, error) {
 	switch f.Kind {
@@ -69,6 +72,9 @@ func (w *World) AddFault(f Fault) (string, error) {
 	defer w.mu.Unlock()
 	if f.Host != "" && w.hostNamed(f.Host) == nil {
 		return "", fmt.Errorf("%w: no host %q", hostagent.NotFound, f.Host)
+	}
+	if f.Error == (hostagent.CallError{}) {
+		f.Error = asCallError(f.Cmdlet, errInjected)
 	}
 	w.faultSeq++
 	rule := &faultRule{Fault: f, id: fmt.Sprintf("fault-%d", w.faultSeq), removed: make(chan struct{})}

@@ -44,22 +44,8 @@ func (w *World) addCoreGroups() {
 	}
 }
 
-// group is the machine's clustered role, or nil.
-func (m *machine) group() *group {
-	for _, g := range m.world.groups {
-		if g.vm != "" && g.vm == m.id {
-			return g
-		}
-	}
-	return nil
-}
-
-func (g *group) machine() *machine {
-	if g.vm == "" {
-		return nil
-	}
-	return g.world.machineByID(g.vm)
-}
+// machine is the group's machine, or nil for a core group and for one whose machine is gone.
+func (g *group) machine() *machine { return g.world.byID[g.vm] }
 
 func (w *World) groupNamed(name string) *group {
 	for _, g := range w.groups {
@@ -260,7 +246,7 @@ func addMachineRole(c *call) error {
 	}
 	name := cmp.Or(c.text("Name"), m.name)
 	switch {
-	case m.group() != nil:
+	case m.role != nil:
 		return refuse("ResourceExists", hresultClusterExists, "ClusterObjectExists", m.name, "The virtual machine %q is clustered already.", m.name)
 	case c.w.groupNamed(name) != nil:
 		return refuse("ResourceExists", hresultClusterExists, "ClusterObjectExists", name, "The cluster has a group %q already.", name)
@@ -277,6 +263,7 @@ func (w *World) cluster(m *machine, name string) *group {
 	g := &group{world: w, id: w.newID(), name: name, kind: kindVirtualMachine, owner: m.host, vm: m.id}
 	g.resource = &resource{group: g, id: w.newID(), name: "Virtual Machine " + name, offlineAction: offlineSave}
 	w.groups = append(w.groups, g)
+	m.role = g
 	return g
 }
 
@@ -292,12 +279,18 @@ func removeClusterGroup(c *call) error {
 	if !c.flag("RemoveResources") {
 		return refuse("InvalidOperation", hresultNone, "ClusterGroupNotEmpty", g.name, "The group %q has resources.", g.name)
 	}
-	if m := g.machine(); m != nil {
-		c.w.cancelMigration(m)
-	}
-	c.w.groups = drop(c.w.groups, g)
+	c.w.removeGroup(g)
 	c.did("removed clustered role " + g.name)
 	return nil
+}
+
+// removeGroup leaves the group's machine where and as it is.
+func (w *World) removeGroup(g *group) {
+	if m := g.machine(); m != nil {
+		w.cancelMigration(m)
+		m.role = nil
+	}
+	w.groups = drop(w.groups, g)
 }
 
 // updateMachineConfiguration answers Update-ClusterVirtualMachineConfiguration.

@@ -1,7 +1,6 @@
 package hypervsim
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +34,8 @@ type machine struct {
 	adapters    []*adapter
 
 	guest guest
+	// role is its group in the host cluster, or nil.
+	role *group
 	// transition is the end of the change of state that is under way.
 	transition *event
 	// interrupted is whether it ran when its host went down.
@@ -144,7 +145,7 @@ func init() {
 		"generation":                  func(m *machine) any { return m.generation },
 		"version":                     func(m *machine) any { return m.version },
 		"notes":                       func(m *machine) any { return m.notes },
-		"isclustered":                 func(m *machine) any { return m.group() != nil },
+		"isclustered":                 func(m *machine) any { return m.role != nil },
 		"processorcount":              func(m *machine) any { return m.processors },
 		"memorystartup":               func(m *machine) any { return m.memory },
 		"memoryassigned":              func(m *machine) any { return m.memoryAssigned() },
@@ -160,6 +161,8 @@ func init() {
 
 func machineView(m *machine) object { return view[*machine]{m, machineClass, m.name} }
 
+func everyMachine(*machine) bool { return true }
+
 // machinesOn lists the machines of a host for which something holds.
 func (w *World) machinesOn(h *host, holds func(*machine) bool) []*machine {
 	var out []*machine
@@ -173,13 +176,7 @@ func (w *World) machinesOn(h *host, holds func(*machine) bool) []*machine {
 
 // machineByID finds a machine wherever it is, or nil.
 func (w *World) machineByID(id string) *machine {
-	id = strings.Trim(id, "{}")
-	for _, m := range w.machines {
-		if strings.EqualFold(m.id, id) {
-			return m
-		}
-	}
-	return nil
+	return w.byID[strings.ToLower(strings.Trim(id, "{}"))]
 }
 
 // getVM answers Get-VM: the machines of this host alone.
@@ -199,7 +196,7 @@ func getVM(c *call) error {
 			c.emit(machineView(m))
 		}
 	default:
-		for _, m := range c.w.machinesOn(c.host, func(*machine) bool { return true }) {
+		for _, m := range c.w.machinesOn(c.host, everyMachine) {
 			c.emit(machineView(m))
 		}
 	}
@@ -268,7 +265,8 @@ func (w *World) unregister(m *machine) {
 	w.forget(m.transition)
 	m.removed = true
 	m.state = off
-	w.machines = slices.DeleteFunc(w.machines, func(o *machine) bool { return o == m })
+	w.machines = drop(w.machines, m)
+	delete(w.byID, m.id)
 	if m.configuration != nil {
 		w.deleteFile(m.configuration)
 	}

@@ -108,8 +108,8 @@ func (w *World) arrive(mg *migration) {
 // relocate registers a machine, and its group, on another host.
 func (w *World) relocate(m *machine, to *host) {
 	m.host = to
-	if g := m.group(); g != nil {
-		g.owner = to
+	if m.role != nil {
+		m.role.owner = to
 	}
 }
 
@@ -126,19 +126,19 @@ func (w *World) placeForStart(g *group, m *machine) {
 	if m.host.available() && m.host.freeMemory() >= m.memory {
 		return
 	}
-	if to := w.bestHost(m, m.host); to != nil && to.freeMemory() >= m.memory {
+	if to := w.bestHost(m, func(h *host) bool { return h.freeMemory() >= m.memory }); to != nil {
 		w.relocate(m, to)
 		w.happened("clustered role " + g.name + " moved to " + to.name)
 	}
 }
 
-// bestHost chooses where a machine goes: where its memory fits, where no machine of its anti-affinity classes is, where
+// bestHost chooses where else a machine goes, among the hosts that fit: where its memory fits, where no machine of its anti-affinity classes is, where
 // the fewest machines are. Anti-affinity is a wish: it is ignored when no other host is left ("AntiAffinityClassNames").
 // A host without the memory is chosen last of all. Nil when no host takes machines.
-func (w *World) bestHost(m *machine, except *host) *host {
+func (w *World) bestHost(m *machine, fits func(*host) bool) *host {
 	var fit []*host
 	for _, h := range w.hosts {
-		if h != except && h.available() && h.supports(m.version) {
+		if h != m.host && h.available() && h.supports(m.version) && fits(h) {
 			fit = append(fit, h)
 		}
 	}
@@ -149,14 +149,12 @@ func (w *World) bestHost(m *machine, except *host) *host {
 		return cmp.Or(
 			compareBools(a.freeMemory() < m.memory, b.freeMemory() < m.memory),
 			compareBools(w.conflicts(m, a), w.conflicts(m, b)),
-			cmp.Compare(len(w.machinesOn(a, any1)), len(w.machinesOn(b, any1))),
+			cmp.Compare(len(w.machinesOn(a, everyMachine)), len(w.machinesOn(b, everyMachine))),
 			cmp.Compare(b.freeMemory(), a.freeMemory()),
 			cmp.Compare(a.nodeID, b.nodeID),
 		)
 	})
 }
-
-func any1(*machine) bool { return true }
 
 func compareBools(a, b bool) int {
 	switch {
@@ -171,7 +169,7 @@ func compareBools(a, b bool) int {
 
 // conflicts is whether a host has, or awaits, a machine whose group shares an anti-affinity class name.
 func (w *World) conflicts(m *machine, h *host) bool {
-	g := m.group()
+	g := m.role
 	if g == nil {
 		return false
 	}

@@ -96,6 +96,7 @@ func (w *World) register(m *machine, location string) error {
 	f.holder = "vmms"
 	m.configuration = f
 	w.machines = append(w.machines, m)
+	w.byID[m.id] = m
 	return nil
 }
 

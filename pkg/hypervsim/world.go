@@ -34,10 +34,10 @@ type World struct {
 	hosts    []*host
 	volumes  []*volume
 	machines []*machine
+	byID     map[string]*machine
 	groups   []*group
 	// migrations wait for a free slot or are under way, in the order in which they were asked for.
 	migrations []*migration
-	works      map[string]*work
 
 	idSeed      string
 	idCount     int
@@ -52,7 +52,7 @@ type World struct {
 func New(model Model, clock Clock) (*World, error) {
 	w := &World{
 		clock: clock, durations: model.Durations, closed: make(chan struct{}), nudge: make(chan struct{}, 1),
-		name: model.ClusterName, works: map[string]*work{},
+		name: model.ClusterName, byID: map[string]*machine{},
 		idSeed: fmt.Sprintf("%s %d", model.ClusterName, clock.Now().UnixNano()),
 	}
 	w.idle = sync.NewCond(&w.mu)

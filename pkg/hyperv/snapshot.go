@@ -378,7 +378,7 @@ func (f *Folder) WorkFor(destination string) (Work, bool) {
 
 // DriveWith finds the machine's drive with a file, or nil.
 func (m *Machine) DriveWith(path string) *Drive {
-	if m.Configuration == nil {
+	if m.Configuration == nil || path == "" {
 		return nil
 	}
 	for i := range m.Configuration.Drives {

@@ -35,8 +35,9 @@ type Admission struct {
 // moves to. It answers why not when nothing is admitted although something is proposed.
 //
 // What is migrating, pending or out of sight counts as admitted, so that a restart of the manager forgets nothing.
-// A machine moves only while all other members of its guest cluster run with a good heartbeat, and only to a host where
-// it breaks no anti-affinity at all, whoever made that rule: two rules cannot play ping-pong with it.
+// A machine moves only while it shares its host against some anti-affinity, while all other members of its guest cluster
+// run with a good heartbeat, and only to a host where it breaks no anti-affinity at all, whoever made that rule: two rules
+// cannot play ping-pong with it.
 func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal) (*Admission, string) {
 	if len(proposals) == 0 {
 		return nil, ""
@@ -64,12 +65,8 @@ func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal) (*Admissio
 
 // underWay names what is already moving of ours, or nothing.
 func underWay(seen *hyperv.Snapshot, rules []Rule) string {
-	ours := func(id string) bool {
-		return slices.ContainsFunc(rules, func(r Rule) bool { return containsFold(r.VMIDs, id) })
-	}
-	for i := range seen.Groups {
-		g := &seen.Groups[i]
-		if !ours(g.VMID) {
+	for _, g := range groupsByName(seen) {
+		if !isMember(rules, g.VMID) {
 			continue
 		}
 		if vm, presence := seen.Machine(g.VMID); presence == hyperv.Known && vm.Migrating() {
@@ -86,29 +83,31 @@ func underWay(seen *hyperv.Snapshot, rules []Rule) string {
 func target(seen *hyperv.Snapshot, rules []Rule, id string) (host, why string) {
 	vm, presence := seen.Machine(id)
 	group, groupPresence := seen.GroupOf(id)
-	if presence != hyperv.Known || groupPresence != hyperv.Known {
+	if presence != hyperv.Known || groupPresence != hyperv.Known || vm.Configuration == nil {
 		return "", "the machine cannot be seen"
 	}
-	if !vm.Healthy() || !vm.Settled() {
-		return "", vm.Name + " has no good heartbeat"
-	}
-	if why := unwellSibling(seen, rules, id); why != "" {
-		return "", why
-	}
-	need := requirement{memoryBytes: assigned(vm), version: vm.Version, classNames: group.ClassNames, id: id}
+	need := requirement{memoryBytes: vm.Configuration.MemoryBytes, version: vm.Version, classNames: group.ClassNames, id: id}
 	for _, a := range vm.Adapters {
 		if a.SwitchName != "" {
 			need.switches = append(need.switches, a.SwitchName)
 		}
 	}
+	switch {
+	case !isMember(rules, id) || !inMemberFolder(vm, seen):
+		return "", vm.Name + " is no member of a guest cluster"
+	case !vm.Healthy() || onTheMove(vm, group):
+		return "", vm.Name + " has no good heartbeat"
+	case conflicts(vm.HostName, need, seen) == 0:
+		return "", vm.Name + " shares its host with nothing that it should not"
+	}
+	if why := unwellSibling(seen, rules, id); why != "" {
+		return "", why
+	}
 	return bestTarget(seen, vm, need)
 }
 
-func assigned(vm *hyperv.Machine) int64 {
-	if vm.Configuration != nil {
-		return vm.Configuration.MemoryBytes
-	}
-	return 0
+func isMember(rules []Rule, id string) bool {
+	return slices.ContainsFunc(rules, func(r Rule) bool { return containsFold(r.VMIDs, id) })
 }
 
 func unwellSibling(seen *hyperv.Snapshot, rules []Rule, id string) string {

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,7 +54,7 @@ func ForAntiAffinityGroup(want AntiAffinityGroup, seen *hyperv.Snapshot) Plan {
 		}
 	}
 	if want.MembersKnown || want.Deletion != NotDeleting {
-		calls = append(calls, removals(want.ClassName, members, seen)...)
+		calls = append(calls, removals(&p, want.ClassName, members, seen)...)
 	}
 	if len(calls) > 0 {
 		p.step(Step{
@@ -63,16 +65,35 @@ func ForAntiAffinityGroup(want AntiAffinityGroup, seen *hyperv.Snapshot) Plan {
 	return p
 }
 
-func removals(className string, members []PlacedMember, seen *hyperv.Snapshot) []hostagent.Call {
+// removals take the class name off the groups of machines of ours that are no members. A machine that is not ours keeps
+// it: somebody gave it that name to keep it apart from our members.
+func removals(p *Plan, className string, members []PlacedMember, seen *hyperv.Snapshot) []hostagent.Call {
 	var calls []hostagent.Call
-	for i := range seen.Groups {
-		g := &seen.Groups[i]
+	for i, g := range groupsByName(seen) {
 		wanted := slices.ContainsFunc(members, func(m PlacedMember) bool { return strings.EqualFold(m.VMID, g.VMID) })
-		if !wanted && g.VMID != "" && slices.Contains(g.ClassNames, className) {
+		if wanted || g.VMID == "" || !slices.Contains(g.ClassNames, className) {
+			continue
+		}
+		vm, presence := seen.Machine(g.VMID)
+		switch {
+		case presence == hyperv.Unknown:
+			p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s carries the class name and cannot be seen: not every host answers", g.Name))
+		case presence == hyperv.Known && inMemberFolder(vm, seen):
 			calls = append(calls, cmdlet.RemoveClassName(fmt.Sprintf("remove%d", i), g.VMID, className))
 		}
 	}
 	return calls
+}
+
+func groupsByName(seen *hyperv.Snapshot) []hyperv.Group {
+	return slices.SortedFunc(slices.Values(seen.Groups), func(a, b hyperv.Group) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// inMemberFolder reports whether a machine lies in a folder that a stamp calls a member's.
+func inMemberFolder(vm *hyperv.Machine, seen *hyperv.Snapshot) bool {
+	return slices.ContainsFunc(seen.Folders, func(f hyperv.Folder) bool {
+		return f.Readable && f.Stamp.Kind == hyperv.KindGuestCluster && hyperv.Within(f.Path, vm.Location)
+	})
 }
 
 // Violations lists the hosts that run more than one machine of the rule, by host name.
@@ -84,9 +105,9 @@ func Violations(want AntiAffinityGroup, seen *hyperv.Snapshot) []Violation {
 		}
 	}
 	var out []Violation
-	for i := range seen.Hosts {
-		if together := byHost[seen.Hosts[i].Name]; len(together) > 1 {
-			out = append(out, Violation{HostName: seen.Hosts[i].Name, Members: together})
+	for _, host := range slices.Sorted(maps.Keys(byHost)) {
+		if together := byHost[host]; len(together) > 1 {
+			out = append(out, Violation{HostName: host, Members: together})
 		}
 	}
 	return out

@@ -26,28 +26,50 @@ func forDeletion(want GuestCluster, seen *hyperv.Snapshot) Plan {
 }
 
 func deleteMember(p *Plan, m Member, seen *hyperv.Snapshot) {
-	folder, folderPresence := seen.Folder(m.Folder)
-	if folderPresence == hyperv.Known && !(folder.Readable && folder.Stamp.SameObject(m.Stamp)) {
-		// It is not ours, so nothing of ours can be in it.
-		return
+	folder, presence := seen.Folder(m.Folder)
+	switch {
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("folder %s cannot be read", m.Folder))
+	case presence == hyperv.Known && isOf(folder, m.Stamp):
+		deleteOurs(p, m, folder, seen)
+	case m.RecordedID != "":
+		confirmGone(p, m, seen)
 	}
+	// A folder that is not ours holds nothing of ours, unless a machine is recorded.
+}
+
+// confirmGone waits until it is sure that a machine without a folder of ours is gone. One that is there is not removed.
+func confirmGone(p *Plan, m Member, seen *hyperv.Snapshot) {
+	switch _, presence := seen.Machine(m.RecordedID); {
+	case presence == hyperv.Known:
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s does not carry the stamp of %s, so its machine is left alone; put the stamp back, remove the machine, or set spec.deletionPolicy to Orphan", m.Folder, m.Name))
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, unseen(m))
+	case seen.Memory.AbsentFor(m.RecordedID) < 2:
+		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("making sure that %s is gone", m.Name))
+	}
+}
+
+func unseen(m Member) string { return fmt.Sprintf("%s cannot be seen: not every host answers", m.Name) }
+
+func deleteOurs(p *Plan, m Member, folder *hyperv.Folder, seen *hyperv.Snapshot) {
 	if checkCopies(p, m, seen) {
 		return
 	}
 	vm, presence := findMember(m, seen)
 	switch {
-	case presence == hyperv.Unknown || folderPresence == hyperv.Unknown:
-		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s cannot be seen: not every host answers", m.Name))
-	case presence == hyperv.Known:
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, unseen(m))
+	case presence == hyperv.Absent:
+		deleteFiles(p, m, folder, seen)
+	case checkPlace(p, m, vm, seen):
 		deleteMachine(p, m, vm, seen)
-	default:
-		deleteFiles(p, m, folderPresence, seen)
 	}
 }
 
 func deleteMachine(p *Plan, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot) {
 	group, groupPresence := seen.GroupOf(vm.ID)
-	busy := !vm.Settled() || group != nil && group.Moving()
+	busy := onTheMove(vm, group)
 	switch {
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown:
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
@@ -86,7 +108,8 @@ func turnOff(m Member, vm *hyperv.Machine) Step {
 	}
 }
 
-// removeMachine takes the shared disks off first, so that no file is removed while a machine refers to it.
+// removeMachine takes the shared disks off first, so that no file is removed while a machine refers to it. A saved machine
+// cannot be changed; it is removed as it is, which leaves disk files where they are.
 func removeMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
 	var calls []hostagent.Call
 	if group != nil {
@@ -94,7 +117,7 @@ func removeMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
 	}
 	calls = append(calls, cmdlet.VMByID("vm", vm.ID))
 	for i, d := range vm.Configuration.Drives {
-		if d.ControllerType != "SCSI" || hyperv.Within(m.Folder, d.Path) {
+		if !vm.Off() || d.ControllerType != "SCSI" || hyperv.Within(m.Folder, d.Path) {
 			continue
 		}
 		got := fmt.Sprintf("drive%d", i)
@@ -107,22 +130,23 @@ func removeMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
 	}
 }
 
-// deleteFiles removes what a member without a machine left, and believes that it is gone once two complete snapshots
-// say so.
-func deleteFiles(p *Plan, m Member, folder hyperv.Presence, seen *hyperv.Snapshot) {
-	if folder == hyperv.Known {
-		f, _ := seen.Folder(m.Folder)
-		if w, ok := f.WorkFor(m.OSDisk()); ok && w.State == hyperv.WorkRunning {
-			p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("the image is still being copied for %s", m.Name))
-			return
-		}
-		p.step(Step{
-			Key: "files/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("remove the files of %s", m.Name),
-			Batch: change("", cmdlet.RemoveStampedFolder("folder", m.Folder, m.Stamp.Encode())),
-		})
+// deleteFiles removes what a member without a machine left, once two complete snapshots say that there is no machine.
+func deleteFiles(p *Plan, m Member, folder *hyperv.Folder, seen *hyperv.Snapshot) {
+	work, _ := folder.WorkFor(m.OSDisk())
+	switch {
+	case work.State == hyperv.WorkRunning:
+		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("the image is still being copied for %s", m.Name))
+		return
+	case m.RecordedID != "" && (onItsWay(m.RecordedID, seen) || seen.Memory.AbsentFor(m.RecordedID) < 2):
+		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("making sure that %s is gone", m.Name))
 		return
 	}
-	if m.RecordedID != "" && seen.Memory.AbsentFor(m.RecordedID) < 2 {
-		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("making sure that %s is gone", m.Name))
+	var calls []hostagent.Call
+	if _, presence := seen.GroupOf(m.RecordedID); presence == hyperv.Known {
+		calls = append(calls, cmdlet.RemoveMachineGroup("group", m.RecordedID))
 	}
+	p.step(Step{
+		Key: "files/" + m.Name, Reason: v1alpha1.ReasonDeleting, Describe: fmt.Sprintf("remove the files of %s", m.Name),
+		Batch: change("", append(calls, cmdlet.RemoveStampedFolder("folder", m.Folder, m.Stamp.Encode()))...),
+	})
 }

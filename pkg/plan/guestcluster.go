@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hyperv"
@@ -99,11 +101,11 @@ func ForGuestCluster(want GuestCluster, seen *hyperv.Snapshot) Plan {
 }
 
 func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, places *placement) {
-	if blocked := checkFolder(p, m, seen); blocked {
+	if checkFolder(p, m, seen) || checkCopies(p, m, seen) {
 		return
 	}
 	vm, presence := findMember(m, seen)
-	if copied := checkCopies(p, m, seen); copied {
+	if presence == hyperv.Known && !checkPlace(p, m, vm, seen) {
 		return
 	}
 	switch {
@@ -112,7 +114,7 @@ func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, plac
 	case presence == hyperv.Known:
 		forMachine(p, want, m, vm, seen)
 	case presence == hyperv.Unknown:
-		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s cannot be seen: not every host answers", m.Name))
+		p.wait(v1alpha1.ReasonObservationIncomplete, unseen(m))
 	case m.RecordedID != "":
 		forMissing(p, m, seen)
 	default:
@@ -134,8 +136,8 @@ func findMember(m Member, seen *hyperv.Snapshot) (*hyperv.Machine, hyperv.Presen
 
 // checkFolder blocks on a folder that is not the member's, and on what an earlier object of the same name left.
 func checkFolder(p *Plan, m Member, seen *hyperv.Snapshot) bool {
-	if f, presence := seen.Folder(m.Folder); presence == hyperv.Known && !(f.Readable && f.Stamp.SameObject(m.Stamp)) {
-		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s carries the stamp of something else; move it away or choose another name", m.Folder))
+	if f, presence := seen.Folder(m.Folder); presence == hyperv.Known && !isOf(f, m.Stamp) {
+		p.block(v1alpha1.ReasonNameTaken, foreignFolder(m.Folder))
 		return true
 	}
 	if m.RecordedID != "" {
@@ -148,14 +150,42 @@ func checkFolder(p *Plan, m Member, seen *hyperv.Snapshot) bool {
 	return false
 }
 
-// predecessor finds a folder that an earlier object of the stamp's name left, first by path.
+func isOf(f *hyperv.Folder, stamp hyperv.Stamp) bool {
+	return f.Readable && f.Stamp.SameObject(stamp)
+}
+
+func foreignFolder(path string) string {
+	return fmt.Sprintf("folder %s carries the stamp of something else; move it away or choose another name", path)
+}
+
+// checkPlace lets a machine pass that lies in the folder with the member's stamp. Its id alone does not make it ours.
+func checkPlace(p *Plan, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot) bool {
+	_, presence := seen.Folder(m.Folder)
+	switch {
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("folder %s cannot be read", m.Folder))
+	case presence == hyperv.Absent:
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s holds a machine and no stamp of ours; put %s back into it, or move the machine away", m.Folder, hyperv.StampFile))
+	case !hyperv.Within(m.Folder, vm.Location):
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("the machine of %s lies in %s instead of %s; move its configuration back", m.Name, vm.Location, m.Folder))
+	default:
+		return true
+	}
+	return false
+}
+
+// predecessor finds a folder that an earlier object of the stamp's name left, the first by path.
 func predecessor(stamp hyperv.Stamp, seen *hyperv.Snapshot) (hyperv.Folder, bool) {
+	var left []hyperv.Folder
 	for _, f := range seen.Folders {
 		if f.Readable && stamp.Predecessor(f.Stamp) {
-			return f, true
+			left = append(left, f)
 		}
 	}
-	return hyperv.Folder{}, false
+	if len(left) == 0 {
+		return hyperv.Folder{}, false
+	}
+	return slices.MinFunc(left, func(a, b hyperv.Folder) int { return cmp.Compare(a.Path, b.Path) }), true
 }
 
 func leftBehind(stamp hyperv.Stamp, f hyperv.Folder) string {
@@ -180,10 +210,27 @@ func checkCopies(p *Plan, m Member, seen *hyperv.Snapshot) bool {
 
 // forMissing tells a loss, once it is sure; a member is never made again unasked.
 func forMissing(p *Plan, m Member, seen *hyperv.Snapshot) {
-	// A group whose machine no host shows is a machine on its way between two hosts.
-	if _, grouped := seen.GroupOf(m.RecordedID); grouped == hyperv.Known || seen.Memory.AbsentFor(m.RecordedID) < 2 {
+	if onItsWay(m.RecordedID, seen) || seen.Memory.AbsentFor(m.RecordedID) < 2 {
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was not seen; looking again", m.Name))
 		return
 	}
 	p.block(v1alpha1.ReasonMemberLost, fmt.Sprintf("the machine of %s (id %s) is gone from the host cluster; register it again from %s, or delete this guest cluster", m.Name, m.RecordedID, m.Folder))
+}
+
+// onItsWay reports whether the host cluster holds a machine for alive that no host shows: it is between two hosts.
+func onItsWay(id string, seen *hyperv.Snapshot) bool {
+	group, presence := seen.GroupOf(id)
+	return presence == hyperv.Known && group.State != "Failed" && group.State != "Offline"
+}
+
+// groupNameTaken blocks on a group of the member's name that is another machine's. Group names are unique on a host
+// cluster.
+func groupNameTaken(p *Plan, m Member, id string, seen *hyperv.Snapshot) bool {
+	taken := slices.ContainsFunc(seen.Groups, func(g hyperv.Group) bool {
+		return strings.EqualFold(g.Name, m.VMName()) && (id == "" || !strings.EqualFold(g.VMID, id))
+	})
+	if taken {
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("the host cluster has a role %s that is not ours; rename it or choose another name", m.VMName()))
+	}
+	return taken
 }

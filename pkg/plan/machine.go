@@ -25,6 +25,8 @@ type repair struct {
 	does  []string
 	// incomplete is whether the machine lacks something that it must have before it is started.
 	incomplete bool
+	// leaving are the paths of the drives that are taken off.
+	leaving []string
 	// configured is whether a call changed the machine through Hyper-V's cmdlets, which the host cluster then must read.
 	configured bool
 }
@@ -37,7 +39,7 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown || !known:
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
 		return
-	case !vm.Settled() || group != nil && group.Moving():
+	case onTheMove(vm, group):
 		p.wait(settling(vm, group), fmt.Sprintf("%s is %s on %s", m.Name, activity(vm, group), vm.HostName))
 		return
 	}
@@ -55,6 +57,11 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	r.role()
 	r.start()
 	r.finish()
+}
+
+// onTheMove reports whether something is going on with a machine, or its group is on another host than itself.
+func onTheMove(vm *hyperv.Machine, group *hyperv.Group) bool {
+	return !vm.Settled() || group != nil && (group.Moving() || !strings.EqualFold(group.OwnerNode, vm.HostName))
 }
 
 func settling(vm *hyperv.Machine, group *hyperv.Group) v1alpha1.Reason {
@@ -174,48 +181,77 @@ func (r *repair) controller() {
 	r.add("add the controller for shared disks", cmdlet.AddController(r.id("controller"), "vm"))
 }
 
-// disks attaches what is wanted and detaches what is wanted no more; a drive that somebody else added stays.
+// disks takes off what is wanted no more or sits in a wrong place, then attaches what is missing; a drive that somebody
+// else added stays.
 func (r *repair) disks() {
-	for _, d := range r.want.Disks {
-		r.disk(d)
-	}
 	for _, path := range r.want.Released {
-		if drive := r.vm.DriveWith(path); drive != nil {
+		wanted := slices.ContainsFunc(r.want.Disks, func(d AttachedDisk) bool { return hyperv.SamePath(d.Path, path) })
+		if drive := r.vm.DriveWith(path); drive != nil && !wanted {
 			r.detach("detach "+hyperv.BaseName(path), *drive)
 		}
 	}
+	for _, d := range r.want.Disks {
+		if drive := r.vm.DriveWith(d.Path); drive != nil && !inPlace(*drive, d) {
+			r.misplaced(d, *drive)
+		}
+	}
+	for _, d := range r.want.Disks {
+		r.attach(d)
+	}
 }
 
-func (r *repair) disk(d AttachedDisk) {
-	drive := r.vm.DriveWith(d.Path)
-	right := drive != nil && drive.ControllerType == "SCSI" && drive.Controller == d.Slot.Controller && drive.Location == d.Slot.Location && drive.PersistentReservations
+func inPlace(drive hyperv.Drive, d AttachedDisk) bool {
+	return drive.ControllerType == "SCSI" && drive.Controller == d.Slot.Controller && drive.Location == d.Slot.Location && drive.PersistentReservations
+}
+
+// misplaced takes a disk off a machine that is off. Taking it off to put it right would take it from a running cluster.
+func (r *repair) misplaced(d AttachedDisk, drive hyperv.Drive) {
 	switch {
-	case right:
-		return
 	case !d.Ready:
-		r.incomplete = true
-		return
-	case drive != nil && !r.vm.Off():
-		// Taking it off to put it right would take the disk from a running cluster.
-		r.incomplete = true
+	case r.vm.Off():
+		r.detach("detach disk "+d.Name+" from the wrong place", drive)
+	default:
 		r.needsOff("the attachment of disk " + d.Name)
-		return
-	case drive != nil:
-		r.detach("detach disk "+d.Name+" from the wrong place", *drive)
 	}
-	if other := r.vm.DriveIn(d.Slot.Controller, d.Slot.Location); other != nil && !hyperv.SamePath(other.Path, d.Path) {
-		r.incomplete = true
-		r.plan.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("%s has %s in the place of disk %s (controller %d, location %d); take it off", r.m.Name, other.Path, d.Name, d.Slot.Controller, d.Slot.Location))
-		return
-	}
-	if !slices.Contains(r.vm.Configuration.Controllers, SharedController) && !r.vm.Off() {
-		r.incomplete = true
-		return
-	}
-	r.add("attach disk "+d.Name, cmdlet.AttachSharedDisk(r.id("attach"), "vm", d.Path, d.Slot))
 }
 
+// attach attaches a disk to a slot that is free, or is freed in the same batch.
+func (r *repair) attach(d AttachedDisk) {
+	drive := r.vm.DriveWith(d.Path)
+	if drive != nil && inPlace(*drive, d) {
+		return
+	}
+	other := r.vm.DriveIn(d.Slot.Controller, d.Slot.Location)
+	switch {
+	case !d.Ready,
+		drive != nil && !r.leaves(*drive),
+		!r.vm.Off() && !slices.Contains(r.vm.Configuration.Controllers, d.Slot.Controller):
+		r.incomplete = true
+	case other != nil && !r.leaves(*other):
+		r.incomplete = true
+		r.occupied(d, *other)
+	default:
+		r.add("attach disk "+d.Name, cmdlet.AttachSharedDisk(r.id("attach"), "vm", d.Path, d.Slot))
+	}
+}
+
+// occupied blocks on a drive in a disk's place. One of our own that waits for the machine to be off is told already.
+func (r *repair) occupied(d AttachedDisk, other hyperv.Drive) {
+	if slices.ContainsFunc(r.want.Disks, func(own AttachedDisk) bool { return hyperv.SamePath(own.Path, other.Path) }) {
+		return
+	}
+	r.plan.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("%s has %s in the place of disk %s (controller %d, location %d); take it off", r.m.Name, other.Path, d.Name, d.Slot.Controller, d.Slot.Location))
+}
+
+func (r *repair) leaves(drive hyperv.Drive) bool { return slices.Contains(r.leaving, drive.Path) }
+
+// detach takes a drive off. The machines that we make have SCSI drives alone; another one was put there by somebody.
 func (r *repair) detach(does string, drive hyperv.Drive) {
+	if drive.ControllerType != "SCSI" {
+		r.plan.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("%s has %s on a controller of type %s; take it off", r.m.Name, drive.Path, drive.ControllerType))
+		return
+	}
+	r.leaving = append(r.leaving, drive.Path)
 	got := r.id("drive")
 	r.add(does, cmdlet.DriveAt(got, "vm", cmdlet.Slot{Controller: drive.Controller, Location: drive.Location}), cmdlet.DetachDrive(r.id("detach"), got))
 }
@@ -223,6 +259,8 @@ func (r *repair) detach(does string, drive hyperv.Drive) {
 // role makes the machine a role of the host cluster, and keeps it from being saved.
 func (r *repair) role() {
 	switch {
+	case r.group == nil && groupNameTaken(r.plan, r.m, r.vm.ID, r.seen):
+		r.incomplete = true
 	case r.group == nil:
 		r.add("make it a clustered role",
 			cmdlet.MakeClustered(r.id("group"), r.vm.ID, r.m.VMName()),

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostagent"
@@ -26,17 +27,22 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Machine.Pool))
 		return
 	}
+	if groupNameTaken(p, m, "", seen) {
+		return
+	}
 	var work hyperv.Work
-	started := false
 	if presence == hyperv.Known {
-		work, started = folder.WorkFor(m.OSDisk())
+		work, _ = folder.WorkFor(m.OSDisk())
 	}
 	switch {
-	case started && work.State == hyperv.WorkRunning:
+	case work.State == hyperv.WorkRunning:
 		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("copying the image for %s", m.Name))
-	case started && work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
+	case work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
 		createMachine(p, want, m, seen, places)
 	default:
+		if work.State == hyperv.WorkFailed {
+			p.block(v1alpha1.ReasonHostFailed, fmt.Sprintf("copying the image for %s failed and is tried again: %s", m.Name, strings.Join(strings.Fields(work.Error), " ")))
+		}
 		copyImage(p, want, m, seen)
 	}
 }

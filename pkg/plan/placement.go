@@ -38,6 +38,15 @@ func unfit(h *hyperv.Host, need requirement) string {
 	return ""
 }
 
+func hostsByName(seen *hyperv.Snapshot) []*hyperv.Host {
+	hosts := make([]*hyperv.Host, len(seen.Hosts))
+	for i := range seen.Hosts {
+		hosts[i] = &seen.Hosts[i]
+	}
+	slices.SortFunc(hosts, func(a, b *hyperv.Host) int { return cmp.Compare(a.Name, b.Name) })
+	return hosts
+}
+
 // conflicts counts the other machines on a host whose groups share a class name with the machine, whoever gave them
 // that name.
 func conflicts(host string, need requirement, seen *hyperv.Snapshot) int {
@@ -81,7 +90,7 @@ func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
 
 // choose finds the host for a new member: where the fewest members of its guest cluster are, then the fewest machines
 // of its anti-affinity classes, then the fewest machines; equal hosts in an order of the member's own, so that many guest
-// clusters do not all begin at the same host. Without a host it says why of the last one it looked at.
+// clusters do not all begin at the same host. Without a host it says why of the last one by name.
 func (p *placement) choose(m Member) (*hyperv.Host, string) {
 	need := requirement{memoryBytes: p.want.Machine.MemoryBytes, version: commonVersion(p.seen), classNames: []string{p.want.ClassName}}
 	for _, n := range m.Networks {
@@ -89,8 +98,7 @@ func (p *placement) choose(m Member) (*hyperv.Host, string) {
 	}
 	var fit []*hyperv.Host
 	reason := "it has no hosts"
-	for i := range p.seen.Hosts {
-		h := &p.seen.Hosts[i]
+	for _, h := range hostsByName(p.seen) {
 		promised := need
 		promised.memoryBytes += p.promised[h.Name]
 		if why := unfit(h, promised); why != "" {

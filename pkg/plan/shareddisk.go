@@ -36,14 +36,16 @@ func ForSharedDisk(want SharedDisk, seen *hyperv.Snapshot) Plan {
 		p.wait(v1alpha1.ReasonHostUnreachable, "the host cluster has not been read yet")
 		return p
 	}
+	if want.Deletion != NotDeleting {
+		deleteDisk(&p, want, seen)
+		return p
+	}
 	folder, presence := seen.Folder(want.Folder)
 	switch {
 	case presence == hyperv.Unknown:
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Pool))
-	case presence == hyperv.Known && !(folder.Readable && folder.Stamp.SameObject(want.Stamp)):
-		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s carries the stamp of something else; move it away or choose another name", want.Folder))
-	case want.Deletion != NotDeleting:
-		deleteDisk(&p, want, presence, seen)
+	case presence == hyperv.Known && !isOf(folder, want.Stamp):
+		p.block(v1alpha1.ReasonNameTaken, foreignFolder(want.Folder))
 	default:
 		provision(&p, want, presence, seen)
 	}
@@ -53,10 +55,12 @@ func ForSharedDisk(want SharedDisk, seen *hyperv.Snapshot) Plan {
 func provision(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
 	disk, presence := seen.Disk(want.Path)
 	switch {
-	case presence == hyperv.Known && want.RecordedIdentifier != "" && disk.Identifier != want.RecordedIdentifier:
-		p.block(v1alpha1.ReasonCopyOfOurs, fmt.Sprintf("%s is not the disk that was made there (identifier %s, not %s); put the right file back", want.Path, disk.Identifier, want.RecordedIdentifier))
+	case presence == hyperv.Known && another(want, disk):
+		p.block(v1alpha1.ReasonCopyOfOurs, notTheDisk(want, disk))
 	case presence == hyperv.Known:
 		return
+	case presence == hyperv.Unknown && want.RecordedIdentifier != "":
+		p.wait(v1alpha1.ReasonObservationIncomplete, cannotOpen(want))
 	case presence == hyperv.Unknown:
 		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("%s is being made, or cannot be opened now", hyperv.BaseName(want.Path)))
 	case want.RecordedIdentifier != "":
@@ -104,7 +108,12 @@ func createDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.S
 }
 
 func canMake(p *Plan, want SharedDisk, volume *hyperv.Volume, seen *hyperv.Snapshot) bool {
-	if oldest := OldestBuild(seen); want.Format == v1alpha1.DiskFormatVHDSet && oldest < hyperv.Build2016 {
+	oldest := OldestBuild(seen)
+	if oldest == 0 {
+		p.wait(v1alpha1.ReasonObservationIncomplete, "no host has told its Windows build yet")
+		return false
+	}
+	if want.Format == v1alpha1.DiskFormatVHDSet && oldest < hyperv.Build2016 {
 		p.block(v1alpha1.ReasonHostTooOld, fmt.Sprintf("%s runs Windows Server 2012 R2; VHD Sets need 2016. Use format VHDX (no online growth, no host backup) or upgrade the hosts", want.HostCluster))
 		return false
 	}
@@ -126,20 +135,52 @@ func OldestBuild(seen *hyperv.Snapshot) int {
 	return oldest
 }
 
-func deleteDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Snapshot) {
+// deleteDisk plans what becomes of the file of a disk that is not wanted any more. What is not ours is left alone.
+func deleteDisk(p *Plan, want SharedDisk, seen *hyperv.Snapshot) {
+	folder, presence := seen.Folder(want.Folder)
 	switch {
 	case want.Claimed:
 		p.block(v1alpha1.ReasonInUse, "a guest cluster still uses the disk; remove it there first")
-	case want.Deletion == Leave:
-		return
-	case !seen.Complete():
-		p.wait(v1alpha1.ReasonObservationIncomplete, "not every host answers; the file is removed once it is sure that no machine has it")
-	case len(seen.AttachedTo(want.Path)) > 0:
-		p.wait(v1alpha1.ReasonInUse, "the disk is still attached to "+seen.AttachedTo(want.Path)[0].Name)
-	case folder == hyperv.Known:
+	case want.Deletion == Leave || presence == hyperv.Absent:
+	case presence == hyperv.Unknown:
+		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Pool))
+	case isOf(folder, want.Stamp):
+		removeDisk(p, want, seen)
+	case want.RecordedIdentifier != "":
+		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("folder %s does not carry the stamp of the disk, so its file is left alone; put the stamp back, or set spec.reclaimPolicy to Retain", want.Folder))
+	}
+}
+
+// removeDisk removes the file once it is sure that it is the disk and that no machine has it.
+func removeDisk(p *Plan, want SharedDisk, seen *hyperv.Snapshot) {
+	disk, presence := seen.Disk(want.Path)
+	attached := seen.AttachedTo(want.Path)
+	switch {
+	case presence == hyperv.Known && another(want, disk):
+		p.block(v1alpha1.ReasonCopyOfOurs, notTheDisk(want, disk)+", or set spec.reclaimPolicy to Retain")
+	case presence == hyperv.Unknown && want.RecordedIdentifier != "":
+		p.wait(v1alpha1.ReasonObservationIncomplete, cannotOpen(want))
+	case len(attached) > 0:
+		p.wait(v1alpha1.ReasonInUse, "the disk is still attached to "+attached[0].Name)
+	case !seen.DrivesSeen():
+		p.wait(v1alpha1.ReasonObservationIncomplete, "not every machine can be seen; the file is removed once it is sure that none has it")
+	default:
 		p.step(Step{
 			Key: "disk", Reason: v1alpha1.ReasonDeleting, Describe: "remove " + want.Folder,
 			Batch: change("", cmdlet.RemoveStampedFolder("folder", want.Folder, want.Stamp.Encode())),
 		})
 	}
+}
+
+// another reports whether the file is not the disk that was recorded.
+func another(want SharedDisk, disk *hyperv.VirtualDisk) bool {
+	return want.RecordedIdentifier != "" && disk.Identifier != want.RecordedIdentifier
+}
+
+func notTheDisk(want SharedDisk, disk *hyperv.VirtualDisk) string {
+	return fmt.Sprintf("%s is not the disk that was made there (identifier %s, not %s); put the right file back", want.Path, disk.Identifier, want.RecordedIdentifier)
+}
+
+func cannotOpen(want SharedDisk) string {
+	return hyperv.BaseName(want.Path) + " cannot be opened now"
 }

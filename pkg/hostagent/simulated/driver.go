@@ -39,7 +39,6 @@ func (d driver) Open(ctx context.Context, target hostagent.Target) (hostagent.Ag
 		l.close()
 		return nil, classified(ctx, "open", target, err)
 	}
-	target.Host = session.Host
 	return &agent{line: l, url: d.base.JoinPath(session.ID), target: target}, nil
 }
 

@@ -29,7 +29,7 @@ func simulator(t *testing.T, batches http.HandlerFunc) (address string, sent *at
 	sent = new(atomic.Int32)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/sessions", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(Session{ID: "s1", Host: "hv01"})
+		_ = json.NewEncoder(w).Encode(Session{ID: "s1"})
 	})
 	mux.HandleFunc("DELETE /v1/sessions/s1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("POST /v1/sessions/s1/batches", func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func simulator(t *testing.T, batches http.HandlerFunc) (address string, sent *at
 
 func open(t *testing.T, address string) hostagent.Agent {
 	t.Helper()
-	agent, err := New(address).Open(t.Context(), hostagent.Target{})
+	agent, err := New(address).Open(t.Context(), hostagent.Target{Host: "hv01"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestALostChangeEndsTheSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ended := false
 			mux := http.NewServeMux()
-			mux.HandleFunc("POST /v1/sessions", says(http.StatusCreated, `{"session":"s1","host":"hv01"}`))
+			mux.HandleFunc("POST /v1/sessions", says(http.StatusCreated, `{"session":"s1"}`))
 			mux.HandleFunc("POST /v1/sessions/s1/batches", dropsConnection)
 			mux.HandleFunc("DELETE /v1/sessions/s1", func(w http.ResponseWriter, _ *http.Request) {
 				ended = true
@@ -227,7 +227,7 @@ func TestNothingListens(t *testing.T) {
 
 func TestTheSimulatorGoesAway(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/sessions", says(http.StatusCreated, `{"session":"s1","host":"hv01"}`))
+	mux.HandleFunc("POST /v1/sessions", says(http.StatusCreated, `{"session":"s1"}`))
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	session := open(t, strings.TrimPrefix(server.URL, "http://"))

@@ -12,8 +12,6 @@ const MaxBytes = 64 << 20
 // Session is the answer to POST /v1/sessions, whose body is a hostagent.Target.
 type Session struct {
 	ID string `json:"session"`
-	// Host is the node that the session is with, also when any host was asked for.
-	Host string `json:"host"`
 }
 
 // Answer is the answer to a batch that ran.

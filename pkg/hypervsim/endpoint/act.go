@@ -36,11 +36,11 @@ func (c controlAPI) handleAction(w http.ResponseWriter, r *http.Request) {
 		done.ID, err = c.act(a)
 	}
 	if err != nil {
-		c.log.LogAttrs(r.Context(), slog.LevelWarn, "Refused action", slog.Any("action", loggable(body)), slog.Any("error", err))
+		c.log.LogAttrs(r.Context(), slog.LevelWarn, "Refused action", slog.String("action", loggable(body)), slog.Any("error", err))
 		writeError(w, refused("act", err))
 		return
 	}
-	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Acted", slog.Any("action", loggable(body)))
+	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Acted", slog.String("action", loggable(body)))
 	writeJSON(w, http.StatusOK, done)
 }
 

@@ -30,7 +30,7 @@ func (s *sessions) handleOpen(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	writeJSON(w, http.StatusCreated, simulated.Session{ID: id, Host: target.Host})
+	writeJSON(w, http.StatusCreated, simulated.Session{ID: id})
 }
 
 func (s *sessions) handleRun(w http.ResponseWriter, r *http.Request) {

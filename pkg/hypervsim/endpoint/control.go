@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -80,8 +81,17 @@ func (c controlAPI) handleAddFault(w http.ResponseWriter, r *http.Request) {
 		writeError(w, refused("add fault", err))
 		return
 	}
-	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Added fault", slog.String("id", id), slog.Any("fault", f))
+	c.log.LogAttrs(r.Context(), slog.LevelInfo, "Added fault", slog.String("id", id), slog.String("fault", text(f)))
 	writeJSON(w, http.StatusCreated, control.Added{ID: id})
+}
+
+// text is a value as the log shows it.
+func text(v any) string {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(encoded)
 }
 
 func (c controlAPI) addFault(w http.ResponseWriter, r *http.Request, f *control.Fault) (string, error) {

@@ -248,21 +248,36 @@ func TestTheClientReadsTheWholeJournal(t *testing.T) {
 }
 
 func TestTheJournalAsPowerShell(t *testing.T) {
-	w := quick(t)
+	w, err := hypervsim.New(hypervsim.DefaultModel(), hypervsim.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
 	runOn(t, w,
 		hostagent.Call{ID: "vm", Cmdlet: "Get-VM", Parameters: hostagent.Parameters{"Name": hostagent.Texts("it's")}},
 		hostagent.Call{ID: "host\nname", Cmdlet: "Get-VMHost"},
 	)
-	status, body := request(t, http.MethodGet, "http://"+serve(t, w)+"/v1/control/journal?format=powershell", "")
+	if err := w.AddSwitch("hv02", "one\ntwo"); err != nil {
+		t.Fatal(err)
+	}
+	runOn(t, w, hostagent.Call{ID: "a", Cmdlet: "Get-Nonsense"})
+
+	status, got := request(t, http.MethodGet, "http://"+serve(t, w)+"/v1/control/journal?format=powershell", "")
 	if status != http.StatusOK {
-		t.Fatalf("status %d: %s", status, body)
+		t.Fatalf("status %d: %s", status, got)
 	}
-	comment, rest, _ := strings.Cut(body, "\n")
-	if !strings.HasPrefix(comment, "# ") || !strings.HasSuffix(comment, ` on hv01: "vm" Failed, "host\nname" Done`) {
-		t.Errorf("the batch begins with %q", comment)
-	}
-	if want := "Get-VM -Name @('it''s')\nGet-VMHost\n\n"; rest != want {
-		t.Errorf("the batch is %q, want %q", rest, want)
+	want := `# 1, 03:04:05.050, on hv01: "vm" Failed, "host\nname" Done
+Get-VM -Name @('it''s')
+Get-VMHost
+
+# 3, 03:04:05.080: by hand: added switch one two to hv02
+
+# 4, 03:04:05.100, on hv01: "a" Failed
+# not printable: printing: call a: Get-Nonsense: the operator calls no such cmdlet
+
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("journal (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,33 +10,32 @@ import (
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
-// writePowerShell writes the batches of a journal as an administrator would type them, each below a comment that says
-// when and where it ran and how its calls ended.
+// writePowerShell writes a journal as an administrator would have typed it: each batch below a comment that says when and
+// where it ran and how its calls ended, and a comment for what no call did.
 func writePowerShell(w http.ResponseWriter, entries []hypervsim.Entry) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	for _, batch := range batchesOf(entries) {
-		if _, err := fmt.Fprintln(w, printed(batch)); err != nil {
+	for _, together := range batchesOf(entries) {
+		if _, err := fmt.Fprintln(w, printed(together)); err != nil {
 			return // The client has gone.
 		}
 	}
 }
 
-// batchesOf puts together the calls of each batch. Batches on several hosts run side by side, so that their entries
-// stand between each other's.
+// batchesOf puts together the calls of each batch, in the order in which the batches began: several run side by side, so
+// that their entries stand between each other's. An entry without a call stands alone.
 func batchesOf(entries []hypervsim.Entry) [][]hypervsim.Entry {
 	type key struct{ session, batch int }
 	var batches [][]hypervsim.Entry
 	position := map[key]int{}
 	for _, e := range entries {
-		if e.Call == nil {
-			continue
-		}
 		k := key{e.Session, e.Batch}
-		i, ok := position[k]
-		if !ok {
+		i, begun := position[k]
+		if e.Call == nil || !begun {
 			i = len(batches)
-			position[k] = i
 			batches = append(batches, nil)
+		}
+		if e.Call != nil {
+			position[k] = i
 		}
 		batches[i] = append(batches[i], e)
 	}
@@ -45,17 +44,25 @@ func batchesOf(entries []hypervsim.Entry) [][]hypervsim.Entry {
 
 func printed(entries []hypervsim.Entry) string {
 	first := entries[0]
+	head := fmt.Sprintf("# %d, %s", first.Seq, first.Time.UTC().Format("15:04:05.000"))
+	if first.Call == nil {
+		return head + ": " + comment(first.Effect) + "\n"
+	}
 	batch := hostagent.Batch{Target: hostagent.Target{Host: first.Host}, Logon: first.Logon, OnError: first.OnError}
 	var ends []string
 	for _, e := range entries {
 		batch.Calls = append(batch.Calls, *e.Call)
 		ends = append(ends, fmt.Sprintf("%q %s", e.Call.ID, e.State))
 	}
-	head := fmt.Sprintf("# %d: %s on %s: %s\n", first.Seq, first.Time.UTC().Format("15:04:05.000"), first.Host, strings.Join(ends, ", "))
+	head += fmt.Sprintf(", on %s: %s\n", first.Host, strings.Join(ends, ", "))
 	text, err := surface.Print(batch)
 	if err != nil {
-		// A comment, so that what is printed stays PowerShell.
-		return head + "# not printable: " + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"
+		return head + "# not printable: " + comment(err.Error()) + "\n"
 	}
 	return head + text
+}
+
+// comment keeps a text within its line, so that all that is not a call stays a comment.
+func comment(text string) string {
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(text)
 }

@@ -132,7 +132,11 @@ func (g *gathered) answer(admitted *plan.Admission, why string, err error, key s
 func (g *gathered) moving() *plan.Wait {
 	for _, m := range g.want.Members {
 		if vm, presence := g.hosts.Seen.Machine(m.VMID); presence == hyperv.Known && vm.Migrating() {
-			return &plan.Wait{Reason: v1alpha1.ReasonMigrating, Message: "moving " + m.Name}
+			message := "moving " + m.Name
+			if to, known := g.hosts.Cluster.MovingTo(m.VMID); known {
+				message += " to " + to
+			}
+			return &plan.Wait{Reason: v1alpha1.ReasonMigrating, Message: message}
 		}
 	}
 	return nil

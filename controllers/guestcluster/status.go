@@ -198,7 +198,9 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
 	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
 	f.Informing[v1alpha1.ConditionAvailable] = available(s)
-	f.Informing[v1alpha1.ConditionPlacementSatisfied] = g.placement(s)
+	placement := g.placement(s)
+	f.Informing[v1alpha1.ConditionPlacementSatisfied] = placement
+	tellRepair(f.Doing, placement)
 	return f
 }
 
@@ -302,32 +304,43 @@ func available(s v1alpha1.GuestClusterStatus) status.Fact {
 	return status.False(v1alpha1.ReasonStarting, "no member runs")
 }
 
-// placement mirrors what the members' own rule says; until it says something, the hosts do.
+// placement is what the hosts show; how a violation is repaired, the members' own rule says.
 func (g *gathered) placement(s v1alpha1.GuestClusterStatus) status.Fact {
-	byHost := map[string][]string{}
-	for _, m := range s.Members {
-		if m.HostName != "" && m.State != stateLost && m.State != stateUnknown && m.State != stateCreating {
-			byHost[m.HostName] = append(byHost[m.HostName], m.Name)
-		}
-	}
-	var shared []string
-	for host, members := range byHost {
-		if len(members) > 1 {
-			shared = append(shared, host)
-		}
-	}
+	shared := sharedHosts(s.Members)
 	if len(shared) == 0 {
 		return status.True(v1alpha1.ReasonSucceeded, "")
 	}
-	slices.Sort(shared)
-	message := "members share host " + strings.Join(shared, ", ")
-	for _, m := range s.Members {
-		if m.State == "Migrating" {
-			return status.False(v1alpha1.ReasonMigrating, message+"; moving "+m.Name)
+	if g.group != nil && len(g.group.Status.Violations) > 0 {
+		return status.False(v1alpha1.ReasonViolated, g.group.Status.Summary.Message)
+	}
+	return status.False(v1alpha1.ReasonViolated, "members share host "+strings.Join(shared, ", "))
+}
+
+// sharedHosts are the hosts with more than one member, by name.
+func sharedHosts(members []v1alpha1.MemberStatus) []string {
+	count := map[string]int{}
+	for _, m := range members {
+		switch m.State {
+		case stateLost, stateUnknown, stateCreating:
+		default:
+			count[m.HostName]++
 		}
 	}
-	if g.group != nil && g.group.Status.Summary.Message != "" && len(g.group.Status.Violations) > 0 {
-		message = g.group.Status.Summary.Message
+	var shared []string
+	for host, n := range count {
+		if host != "" && n > 1 {
+			shared = append(shared, host)
+		}
 	}
-	return status.False(v1alpha1.ReasonViolated, message)
+	slices.Sort(shared)
+	return shared
+}
+
+// tellRepair lets a migration that repairs the placement be told as what it is for.
+func tellRepair(doing []plan.Wait, placement status.Fact) {
+	for i, w := range doing {
+		if w.Reason == v1alpha1.ReasonMigrating && placement.Message != "" {
+			doing[i].Message = placement.Message
+		}
+	}
 }

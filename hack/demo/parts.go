@@ -151,13 +151,20 @@ func start(ctx context.Context, logPath string, env []string, name string, args 
 	return pr, nil
 }
 
-func (pr *process) alive() error {
+func (pr *process) ended() bool {
 	select {
 	case <-pr.done:
-		return fmt.Errorf("%s has ended (%s); see %s", pr.cmd.Path, pr.cmd.ProcessState, pr.log.Name())
+		return true
 	default:
-		return nil
+		return false
 	}
+}
+
+func (pr *process) alive() error {
+	if pr.ended() {
+		return fmt.Errorf("%s has ended (%s); see %s", pr.cmd.Path, pr.cmd.ProcessState, pr.log.Name())
+	}
+	return nil
 }
 
 // kill ends the process at once, as a crash would.
@@ -170,7 +177,7 @@ func (pr *process) kill() error {
 }
 
 func (pr *process) stop() error {
-	if pr == nil || pr.alive() != nil {
+	if pr == nil || pr.ended() {
 		return nil
 	}
 	if err := pr.cmd.Process.Signal(syscall.SIGTERM); err != nil {

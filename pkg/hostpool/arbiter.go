@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/plan"
 )
 
@@ -32,9 +33,20 @@ func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []p
 	if admitted == nil {
 		return nil, why, nil
 	}
+	c.mu.Lock()
+	c.movingTo[hyperv.Key(admitted.VMID)] = admitted.To
+	c.mu.Unlock()
 	results, err := c.Run(ctx, admitted.Step.Batch)
 	if err == nil {
 		err = results.Err()
 	}
 	return admitted, "", err
+}
+
+// MovingTo is where this process last let a machine move to, for messages: whether it is moving, the snapshot tells.
+func (c *Cluster) MovingTo(vmID string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to, known := c.movingTo[hyperv.Key(vmID)]
+	return to, known
 }

@@ -50,7 +50,9 @@ type Cluster struct {
 	// arbiter lets one disruptive step be weighed at a time.
 	arbiter   sync.Mutex
 	proposals map[string]plan.Proposal
-	macs      macReservations
+	// movingTo is where machines were last let move to, by Key.
+	movingTo map[string]string
+	macs     macReservations
 }
 
 func newCluster(ctx context.Context, name string, config Config, c clock.Clock, notify func(Change)) *Cluster {
@@ -58,7 +60,7 @@ func newCluster(ctx context.Context, name string, config Config, c clock.Clock, 
 	cl := &Cluster{
 		name: name, clock: c, notify: notify, stop: cancel, conf: config, facts: newFacts(), wake: make(chan struct{}, 1),
 		sessions: &sessions{driver: config.Driver, agents: map[string]hostagent.Agent{}},
-		pending:  map[string]bool{}, proposals: map[string]plan.Proposal{}, macs: macReservations{},
+		pending:  map[string]bool{}, proposals: map[string]plan.Proposal{}, movingTo: map[string]string{}, macs: macReservations{},
 	}
 	go cl.poll(ctx)
 	return cl

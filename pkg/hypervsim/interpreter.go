@@ -111,6 +111,7 @@ func (w *World) execute(r *run) {
 	defer w.mu.Unlock()
 	w.sleep(w.durations.Latency)
 	live := map[string][]object{}
+	var results hostagent.Results
 	stopped := false
 	for i := range r.batch.Calls {
 		e := r.entry(i)
@@ -124,10 +125,10 @@ func (w *World) execute(r *run) {
 		if e.State == hostagent.NotRun {
 			result.Values = nil
 		}
-		r.results = append(r.results, result)
+		results = append(results, result)
 		stopped = stopped || e.State == hostagent.Failed && r.batch.OnError == hostagent.Stop
 	}
-	w.finish(r)
+	w.finish(r, results)
 }
 
 // perform runs one call and fills its journal entry. What it returned is live afterwards.

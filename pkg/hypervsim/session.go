@@ -244,13 +244,13 @@ func (w *World) cut(r *run, cause error) {
 	w.leave(r)
 }
 
-// finish ends a batch in the world.
-func (w *World) finish(r *run) {
+// finish ends a batch in the world. Its results count if somebody still waits for them.
+func (w *World) finish(r *run, results hostagent.Results) {
 	switch {
 	case w.isClosed:
 		w.cut(r, errClosed)
 	case !r.isOver:
-		r.isOver = true
+		r.isOver, r.results = true, results
 		close(r.answered)
 		close(r.released)
 	}

@@ -90,8 +90,8 @@ func refuse(call hostagent.Call, parameter string, err error) error {
 }
 
 func find(call hostagent.Call, build int) (Cmdlet, error) {
-	if !slices.Contains(builds, build) {
-		return Cmdlet{}, refuse(call, "", problemf(TooOld, "Windows build %d is none of %v", build, builds))
+	if release(build) == 0 {
+		return Cmdlet{}, refuse(call, "", problemf(TooOld, "Windows build %d is older than %d", build, builds[0]))
 	}
 	c, ok := loaded().Cmdlets[call.Cmdlet]
 	if !ok {

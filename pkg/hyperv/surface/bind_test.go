@@ -1,18 +1,18 @@
 package surface_test
 
 import (
-	"maps"
-	"slices"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
-const newest = 26100
+const newest = hyperv.Build2025
 
 func TestExamplesBind(t *testing.T) {
 	for _, batch := range cmdlet.Examples() {
@@ -22,27 +22,239 @@ func TestExamplesBind(t *testing.T) {
 	}
 }
 
-func TestEveryCmdletIsInTheTable(t *testing.T) {
-	got := map[string]bool{}
-	for _, batch := range cmdlet.Examples() {
-		for _, call := range batch.Calls {
-			got[call.Cmdlet] = true
-		}
+type p = hostagent.Parameters
+
+func TestBind(t *testing.T) {
+	tests := map[string]struct {
+		cmdlet     string
+		parameters p
+		build      int
+		set        string
+		values     p
+	}{
+		"a lone value for a list": {
+			cmdlet: "Get-VHD", parameters: p{"Path": hostagent.Text(`C:\d.vhdx`)}, build: newest,
+			set: "Path", values: p{"Path": hostagent.Texts(`C:\d.vhdx`)},
+		},
+		"a GUID is written as .NET writes it": {
+			cmdlet: "Get-VM", parameters: p{"Id": hostagent.Text("8F0F2E4C-5B1A-4C0E-9A53-0D2F1C7E6B42")}, build: newest,
+			set: "Id", values: p{"Id": hostagent.Text("8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42")},
+		},
+		"a named function": {
+			cmdlet: "Get-StampedFolder", parameters: p{"Pool": hostagent.Texts(`C:\a`, `C:\b`)}, build: hyperv.Build2012R2,
+			set: "__AllParameterSets", values: p{"Pool": hostagent.Texts(`C:\a`, `C:\b`)},
+		},
+		"the default set when nothing decides": {
+			cmdlet: "Get-VM", build: newest, set: "Name", values: p{},
+		},
+		"a switch given as false decides all the same": {
+			cmdlet: "New-VHD", parameters: p{"Path": hostagent.Text("a"), "SizeBytes": hostagent.Int(1), "Fixed": hostagent.Bool(false)}, build: newest,
+			set: "FixedWithoutSource", values: p{"Path": hostagent.Texts("a"), "SizeBytes": hostagent.Int(1), "Fixed": hostagent.Bool(false)},
+		},
+		"a build between two releases is held to the older": {
+			cmdlet: "Set-VM", parameters: p{"Name": hostagent.Text("a"), "AutomaticCheckpointsEnabled": hostagent.Bool(false)}, build: 25398,
+			set: "Name", values: p{"Name": hostagent.Texts("a"), "AutomaticCheckpointsEnabled": hostagent.Bool(false)},
+		},
 	}
-	want := slices.Sorted(maps.Keys(cmdlet.Kinds))
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
-		t.Errorf("the table has other cmdlets than the examples call (-table +examples):\n%s", diff)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			call := hostagent.Call{ID: "a", Cmdlet: test.cmdlet, Parameters: test.parameters}
+			got, err := surface.Bind(call, test.build)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := surface.Bound{Cmdlet: test.cmdlet, ParameterSet: test.set, Values: test.values}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
-func TestBindCanonicalises(t *testing.T) {
-	call := hostagent.Call{ID: "a", Cmdlet: "Get-VHD", Parameters: hostagent.Parameters{"Path": hostagent.Text(`C:\d.vhdx`)}}
-	got, err := surface.Bind(call, newest)
-	if err != nil {
-		t.Fatal(err)
+func TestBindRefuses(t *testing.T) {
+	tests := map[string]struct {
+		cmdlet     string
+		parameters p
+		build      int
+		kind       surface.Kind
+		want       string
+	}{
+		"a cmdlet that we do not call": {
+			cmdlet: "Format-Volume", build: newest,
+			kind: surface.UnknownCmdlet, want: "call a: Format-Volume: the operator calls no such cmdlet",
+		},
+		"a parameter that is none": {
+			cmdlet: "Get-VM", parameters: p{"Nme": hostagent.Text("a")}, build: newest,
+			kind: surface.UnknownParameter, want: "call a: Get-VM -Nme: there is no parameter of this name",
+		},
+		"an alias": {
+			cmdlet: "Get-VM", parameters: p{"VMName": hostagent.Text("a")}, build: newest,
+			kind: surface.UnknownParameter, want: "call a: Get-VM -VMName: there is no parameter of this name; write Name",
+		},
+		"a name in other case": {
+			cmdlet: "Get-VM", parameters: p{"name": hostagent.Text("a")}, build: newest,
+			kind: surface.UnknownParameter, want: "call a: Get-VM -name: there is no parameter of this name; write Name",
+		},
+		"a common parameter": {
+			cmdlet: "Remove-VM", parameters: p{"Name": hostagent.Text("a"), "Confirm": hostagent.Bool(false)}, build: newest,
+			kind: surface.UnknownParameter, want: "call a: Remove-VM -Confirm: there is no parameter of this name",
+		},
+		"one of two mandatory ones missing": {
+			cmdlet: "Rename-VM", parameters: p{"NewName": hostagent.Text("a")}, build: newest,
+			kind: surface.Missing, want: "call a: Rename-VM: needs Name, or VM",
+		},
+		"two sets at once": {
+			cmdlet: "Get-VM", parameters: p{"Name": hostagent.Text("a"), "Id": hostagent.Text("8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42")}, build: newest,
+			kind: surface.Ambiguous, want: "call a: Get-VM: no parameter set has Id, Name together",
+		},
+		"no set decided": {
+			cmdlet: "New-VHD", parameters: p{"Path": hostagent.Text("a"), "Fixed": hostagent.Bool(true)}, build: newest,
+			kind: surface.Ambiguous, want: "call a: New-VHD: needs SourceDisk, or SizeBytes",
+		},
+		"a text for a number": {
+			cmdlet: "Start-ClusterGroup", parameters: p{"Wait": hostagent.Text("0")}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Start-ClusterGroup -Wait: takes Int32, not a text",
+		},
+		"a number that does not fit": {
+			cmdlet: "Start-ClusterGroup", parameters: p{"Wait": hostagent.Int(1 << 40)}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Start-ClusterGroup -Wait: 1099511627776 is beyond Int32",
+		},
+		"a number that is not accepted": {
+			cmdlet: "New-VM", parameters: p{"Generation": hostagent.Int(3)}, build: newest,
+			kind: surface.NotAccepted, want: "call a: New-VM -Generation: 3 is none of 1, 2",
+		},
+		"a name that cannot be": {
+			cmdlet: "Set-VM", parameters: p{"Name": hostagent.Text("a"), "CheckpointType": hostagent.Text("Off")}, build: newest,
+			kind: surface.Unconvertible, want: `call a: Set-VM -CheckpointType: "Off" is none of Disabled, Production, ProductionOnly, Standard`,
+		},
+		"a value that only newer hosts know": {
+			cmdlet: "Get-VMHardDiskDrive", parameters: p{"VMName": hostagent.Text("a"), "ControllerType": hostagent.Text("PMEM")}, build: newest,
+			kind: surface.NotAccepted, want: `call a: Get-VMHardDiskDrive -ControllerType: "PMEM" is none of IDE, SCSI`,
+		},
+		"no GUID": {
+			cmdlet: "Get-VM", parameters: p{"Id": hostagent.Text("sql-1")}, build: newest,
+			kind: surface.Unconvertible, want: `call a: Get-VM -Id: "sql-1" is no GUID of 32 hexadecimal digits with dashes`,
+		},
+		"no version": {
+			cmdlet: "New-VM", parameters: p{"Version": hostagent.Text("9")}, build: newest,
+			kind: surface.Unconvertible, want: `call a: New-VM -Version: "9" is no version of two to four numbers`,
+		},
+		"a name for a live object": {
+			cmdlet: "Set-VM", parameters: p{"VM": hostagent.Text("sql-1")}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Set-VM -VM: takes VirtualMachine, not a text",
+		},
+		"true for a text": {
+			cmdlet: "Get-VM", parameters: p{"Name": hostagent.Bool(true)}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Get-VM -Name: takes String, not true or false",
+		},
+		"a secret where none belongs": {
+			cmdlet: "Get-VM", parameters: p{"Name": hostagent.NewSecret("hunter2")}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Get-VM -Name: takes String, not a secret",
+		},
+		"a list for one": {
+			cmdlet: "Get-Cluster", parameters: p{"Name": hostagent.Texts("a", "b")}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Get-Cluster -Name: takes no list here",
+		},
+		"an empty list": {
+			cmdlet: "Get-VHD", parameters: p{"Path": hostagent.List{}}, build: newest,
+			kind: surface.NotAccepted, want: "call a: Get-VHD -Path: must not be empty",
+		},
+		"an empty text": {
+			cmdlet: "New-StampedFolder", parameters: p{"Path": hostagent.Text(""), "Stamp": hostagent.Text("s")}, build: newest,
+			kind: surface.NotAccepted, want: "call a: New-StampedFolder -Path: must not be empty",
+		},
+		"a parameter of 2019 on 2016": {
+			cmdlet: "Set-VM", parameters: p{"Name": hostagent.Text("a"), "AutomaticCheckpointsEnabled": hostagent.Bool(false)}, build: hyperv.Build2016,
+			kind: surface.TooOld, want: "call a: Set-VM -AutomaticCheckpointsEnabled: Windows build 14393 does not have it",
+		},
+		"a parameter of 2016 on 2012 R2": {
+			cmdlet: "Set-VM", parameters: p{"Name": hostagent.Text("a"), "CheckpointType": hostagent.Text("Standard")}, build: hyperv.Build2012R2,
+			kind: surface.TooOld, want: "call a: Set-VM -CheckpointType: Windows build 9600 does not have it",
+		},
+		"a parameter of the 2025 docset on 2022": {
+			cmdlet: "New-VM", parameters: p{"SourceGuestStatePath": hostagent.Text("a")}, build: hyperv.Build2022,
+			kind: surface.TooOld, want: "call a: New-VM -SourceGuestStatePath: Windows build 20348 does not have it",
+		},
+		"a host older than all": {
+			cmdlet: "Get-VM", build: 9200,
+			kind: surface.TooOld, want: "call a: Get-VM: Windows build 9200 is older than 9600",
+		},
 	}
-	want := surface.Bound{Cmdlet: "Get-VHD", ParameterSet: "Path", Values: hostagent.Parameters{"Path": hostagent.Texts(`C:\d.vhdx`)}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := surface.Bind(hostagent.Call{ID: "a", Cmdlet: test.cmdlet, Parameters: test.parameters}, test.build)
+			checkRefusal(t, err, test.kind, test.want)
+		})
+	}
+}
+
+func checkRefusal(t *testing.T, err error, kind surface.Kind, want string) {
+	t.Helper()
+	var refusal *surface.Refusal
+	if !errors.As(err, &refusal) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+	if refusal.Kind != kind || refusal.Error() != want {
+		t.Errorf("got  %s: %v\nwant %s: %s", refusal.Kind, refusal, kind, want)
+	}
+}
+
+func TestBindBatchHoldsRefs(t *testing.T) {
+	vm := hostagent.Call{ID: "vm", Cmdlet: "Get-VM"}
+	tests := map[string]struct {
+		first  hostagent.Call
+		second hostagent.Call
+		want   string
+	}{
+		"another class": {
+			first:  vm,
+			second: hostagent.Call{Cmdlet: "Remove-VMHardDiskDrive", Parameters: p{"VMHardDiskDrive": hostagent.Ref{Call: "vm"}}},
+			want:   "call b: Remove-VMHardDiskDrive -VMHardDiskDrive: takes HardDiskDrive; call vm returns VirtualMachine",
+		},
+		"an object for a text": {
+			first:  vm,
+			second: hostagent.Call{Cmdlet: "Get-Cluster", Parameters: p{"Name": hostagent.Ref{Call: "vm"}}},
+			want:   "call b: Get-Cluster -Name: takes String; call vm returns VirtualMachine",
+		},
+		"a property of another type": {
+			first:  vm,
+			second: hostagent.Call{Cmdlet: "Get-VM", Parameters: p{"Id": hostagent.Ref{Call: "vm", Property: "Name"}}},
+			want:   "call b: Get-VM -Id: takes Guid; Name of call vm is String",
+		},
+		"a property that is none": {
+			first:  vm,
+			second: hostagent.Call{Cmdlet: "Get-VM", Parameters: p{"Id": hostagent.Ref{Call: "vm", Property: "Uid"}}},
+			want:   "call b: Get-VM -Id: VirtualMachine has no property Uid whose type is known",
+		},
+		"a call that returns nothing": {
+			first:  hostagent.Call{ID: "off", Cmdlet: "Stop-VM", Parameters: p{"Name": hostagent.Text("a")}},
+			second: hostagent.Call{Cmdlet: "Remove-VM", Parameters: p{"VM": hostagent.Ref{Call: "off"}}},
+			want:   "call b: Remove-VM -VM: refers to call off, which returns no objects of a known class",
+		},
+		"a call that returns a job": {
+			first:  hostagent.Call{ID: "new", Cmdlet: "New-VM", Parameters: p{"AsJob": hostagent.Bool(true)}},
+			second: hostagent.Call{Cmdlet: "Remove-VM", Parameters: p{"VM": hostagent.Ref{Call: "new"}}},
+			want:   "call b: Remove-VM -VM: refers to call new, which returns no objects of a known class",
+		},
+		"a Ref for a switch": {
+			first:  vm,
+			second: hostagent.Call{Cmdlet: "Remove-VM", Parameters: p{"VM": hostagent.Ref{Call: "vm"}, "Force": hostagent.Ref{Call: "vm", Property: "IsClustered"}}},
+			want:   "call b: Remove-VM -Force: a switch takes true or false, not a Ref",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.second.ID = "b"
+			_, err := surface.BindBatch(hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{test.first, test.second}}, newest)
+			checkRefusal(t, err, surface.Unconvertible, test.want)
+		})
+	}
+}
+
+func TestBindBatchRefusesWhatIsNoBatch(t *testing.T) {
+	call := hostagent.Call{ID: "a", Cmdlet: "Set-VM", Parameters: p{"VM": hostagent.Ref{Call: "later"}}}
+	_, err := surface.BindBatch(hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{call}}, newest)
+	if want := `batch: call a, parameter VM: refers to "later", which is no earlier call`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

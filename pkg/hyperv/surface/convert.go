@@ -66,16 +66,16 @@ func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 		return v, p.checkInt(int64(v))
 	case hostagent.Bool:
 		if !slices.Contains([]string{"SwitchParameter", "Boolean", "PSObject"}, p.Element()) {
-			return nil, problemf(Unconvertible, "is a %s, not true or false", p.Element())
+			return nil, problemf(Unconvertible, "takes %s, not true or false", p.Element())
 		}
 		return v, nil
 	case hostagent.Credential:
 		if p.Element() != "PSCredential" {
-			return nil, problemf(Unconvertible, "is a %s, not a credential", p.Element())
+			return nil, problemf(Unconvertible, "takes %s, not a credential", p.Element())
 		}
 		return v, nil
 	case hostagent.Secret:
-		return nil, problemf(Unconvertible, "is a %s, not a secret", p.Element())
+		return nil, problemf(Unconvertible, "takes %s, not a secret", p.Element())
 	case hostagent.List:
 		return nil, problemf(Unconvertible, "takes no list here")
 	default:
@@ -94,7 +94,7 @@ func (p Parameter) checkText(text string) error {
 	case element == "Version" && !versionForm.MatchString(text):
 		return problemf(Unconvertible, "%q is no version of two to four numbers", text)
 	case !p.takesText():
-		return problemf(Unconvertible, "is a %s, not a text", element)
+		return problemf(Unconvertible, "takes %s, not a text", element)
 	case text == "" && p.mandatory():
 		return problemf(NotAccepted, "must not be empty")
 	case len(p.Values) > 0 && !slices.Contains(p.Values, text):
@@ -123,7 +123,7 @@ func (p Parameter) checkInt(n int64) error {
 	}
 	within, ok := numbers[p.Element()]
 	if !ok {
-		return problemf(Unconvertible, "is a %s, not a number", p.Element())
+		return problemf(Unconvertible, "takes %s, not a number", p.Element())
 	}
 	if n < within.min || n > within.max {
 		return problemf(Unconvertible, "%d is beyond %s", n, p.Element())

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/pkg/hyperv"
 )
 
 // Facts is the shape of facts.json.
@@ -73,11 +74,25 @@ func (p Parameter) requiredIn(set string) bool {
 
 func (p Parameter) mandatory() bool { return p.Required || len(p.RequiredIn) > 0 }
 
-// The builds of Windows Server that hosts may run, oldest first: 2012 R2, 2016, 2019, 2022 and 2025.
-var builds = []int{9600, 14393, 17763, 20348, 26100}
+// The builds of Windows Server that facts are about, oldest first.
+var builds = []int{hyperv.Build2012R2, hyperv.Build2016, hyperv.Build2019, hyperv.Build2022, hyperv.Build2025}
 
 // Microsoft's pages are published for these versions; none is for 2012 R2.
-var docsetBuilds = map[string]int{"2016": 14393, "2019": 17763, "2022": 20348, "2025": 26100}
+var docsetBuilds = map[string]int{
+	"2016": hyperv.Build2016, "2019": hyperv.Build2019, "2022": hyperv.Build2022, "2025": hyperv.Build2025,
+}
+
+// release is the newest of builds that is not newer than the host's: what a host of another build is held to. 0 when
+// the host is older than all.
+func release(build int) int {
+	found := 0
+	for _, known := range builds {
+		if known <= build {
+			found = known
+		}
+	}
+	return found
+}
 
 // correction mends facts. It names parameters of cmdlets, of one cmdlet or of all of a module, or a class.
 type correction struct {
@@ -175,7 +190,7 @@ func (c correction) correct(cmdlet *Cmdlet) bool {
 	return changed
 }
 
-// onBuild reports whether a build has what the docsets and a correction say.
+// onBuild reports whether a host of the build has what the docsets and a correction say.
 func onBuild(build int, docsets []string, since int) bool {
 	if build < since {
 		return false
@@ -184,7 +199,7 @@ func onBuild(build int, docsets []string, since int) bool {
 	if len(docsets) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(docsets, func(year string) bool { return docsetBuilds[year] == build })
+	return slices.ContainsFunc(docsets, func(year string) bool { return docsetBuilds[year] == release(build) })
 }
 
 // class gives the short name of the class that the cmdlet returns, or "" when its page names none or several kinds.

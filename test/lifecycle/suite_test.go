@@ -9,9 +9,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -19,27 +21,28 @@ import (
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers"
 	"guestclustering.io/operator/pkg/hostagent"
-	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/test/controlplane"
 )
 
-// speed makes the world's ordinary durations short.
-const speed = 50
-
-// patience is how long the suite waits for anything.
-const patience = 60 * time.Second
+const (
+	// speed makes the world's ordinary durations short.
+	speed = 50
+	// patience is how long the suite waits for anything.
+	patience = 60 * time.Second
+)
 
 func TestLifecycle(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	SetDefaultEventuallyPollingInterval(100 * time.Millisecond)
+	SetDefaultConsistentlyPollingInterval(100 * time.Millisecond)
 	RunSpecs(t, "Lifecycle")
 }
 
 var (
 	plane  *controlplane.ControlPlane
 	scheme = runtime.NewScheme()
-	c      client.Client
+	c      client.WithWatch
 )
 
 var _ = BeforeSuite(func(ctx SpecContext) {
@@ -50,7 +53,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	plane, err = controlplane.Start(context.WithoutCancel(ctx), controlplane.Options{Controllers: true})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(plane.Stop()).To(Succeed()) })
-	c, err = client.New(plane.Config, client.Options{Scheme: scheme})
+	c, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 })
 
@@ -60,12 +63,22 @@ type operator struct {
 	done chan struct{}
 }
 
-// startOperator starts a manager that reaches every host cluster through the driver.
-func startOperator(driver hostagent.Driver) *operator {
+// startOperator starts a manager for one host cluster and what is in these namespaces; it reaches hosts through the driver.
+func startOperator(driver hostagent.Driver, hostCluster string, namespaces ...string) *operator {
 	GinkgoHelper()
+	in := map[string]cache.Config{}
+	for _, ns := range namespaces {
+		in[ns] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(plane.Config, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller: config.Controller{SkipNameValidation: ptr(true)},
+		Cache: cache.Options{
+			DefaultNamespaces: in,
+			ByObject: map[client.Object]cache.ByObject{
+				&v1alpha1.HostCluster{}: {Field: fields.OneTermEqualSelector("metadata.name", hostCluster)},
+			},
+		},
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
@@ -81,18 +94,9 @@ func startOperator(driver hostagent.Driver) *operator {
 
 // end stops the manager and waits for it.
 func (o *operator) end() {
+	GinkgoHelper()
 	o.stop()
 	Eventually(o.done).Should(BeClosed())
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// newWorld makes a simulated host cluster whose resiliency period is short enough for a test.
-func newWorld() *hypervsim.World {
-	GinkgoHelper()
-	model := hypervsim.DefaultModel()
-	model.Durations.Resiliency = 2 * time.Second
-	world, err := hypervsim.New(model, hypervsim.NewRealClock(speed))
-	Expect(err).NotTo(HaveOccurred())
-	return world
-}

@@ -86,8 +86,14 @@ var (
 )
 
 func replace(lines []string, i int, line string) []string {
+	return with(lines, map[int]string{i: line})
+}
+
+func with(lines []string, other map[int]string) []string {
 	out := append([]string(nil), lines...)
-	out[i] = line
+	for i, line := range other {
+		out[i] = line
+	}
 	return out
 }
 
@@ -150,14 +156,18 @@ func TestNewMembers(t *testing.T) {
 			want: replace(createB, 3, `    Set-VM -AutomaticStartAction Nothing -AutomaticStopAction ShutDown -CheckpointType ProductionOnly -VM $vm`),
 		},
 		"hosts of 2012 R2": {
-			reason: "Neither checkpoint types nor versions to choose from.",
+			reason: "Neither checkpoint types nor versions to choose from, nor adapter names for the guest.",
 			wanted: neverMade, seen: all(copied, func(s *hyperv.Snapshot) {
 				for i := range s.Hosts {
 					s.Hosts[i].Build, s.Hosts[i].SupportedVersions = hyperv.Build2012R2, nil
 				}
 			}),
-			want: replace(replace(createB, 3, `    Set-VM -AutomaticStartAction Nothing -AutomaticStopAction ShutDown -VM $vm`),
-				1, `    New-VM -Generation 2 -MemoryStartupBytes 8589934592 -Name payments.SQL-B -Path `+folderB+` -VHDPath `+folderB+`\os.vhdx`),
+			want: with(createB, map[int]string{
+				1: `    New-VM -Generation 2 -MemoryStartupBytes 8589934592 -Name payments.SQL-B -Path ` + folderB + ` -VHDPath ` + folderB + `\os.vhdx`,
+				3: `    Set-VM -AutomaticStartAction Nothing -AutomaticStopAction ShutDown -VM $vm`,
+				5: `    Add-VMNetworkAdapter -Name client -StaticMacAddress 02A101000020 -SwitchName vSwitch-Client -VM $vm`,
+				7: `    Add-VMNetworkAdapter -Name cluster -StaticMacAddress 02A101000021 -SwitchName vSwitch-Cluster -VM $vm`,
+			}),
 		},
 		"an older host": {
 			reason: "The version must be one that every host supports, or a member could not run there.",

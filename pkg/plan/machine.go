@@ -130,7 +130,7 @@ func (r *repair) adapters() {
 }
 
 func (r *repair) addAdapter(n Network) {
-	r.add("add adapter "+n.Name, cmdlet.AddAdapter(r.id("adapter"), "vm", cmdlet.Adapter{Name: n.Name, SwitchName: n.SwitchName, MACAddress: n.MAC.String()}))
+	r.add("add adapter "+n.Name, cmdlet.AddAdapter(r.id("adapter"), "vm", adapter(n, r.host)))
 	if n.VLAN != 0 {
 		r.setVLAN(n)
 	}

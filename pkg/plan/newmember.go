@@ -95,7 +95,7 @@ func createMachine(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, 
 		cmdlet.RemoveNewAdapters("adapters", "vm"),
 	}
 	for i, n := range m.Networks {
-		calls = append(calls, addAdapter(i, n)...)
+		calls = append(calls, addAdapter(i, n, host)...)
 	}
 	calls = append(calls, cmdlet.AddController("controller", "vm"))
 	for i, d := range want.Disks {
@@ -114,14 +114,17 @@ func createMachine(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, 
 	})
 }
 
-func addAdapter(i int, n Network) []hostagent.Call {
-	calls := []hostagent.Call{cmdlet.AddAdapter(fmt.Sprintf("adapter%d", i), "vm", cmdlet.Adapter{
-		Name: n.Name, SwitchName: n.SwitchName, MACAddress: n.MAC.String(),
-	})}
+func addAdapter(i int, n Network, host *hyperv.Host) []hostagent.Call {
+	calls := []hostagent.Call{cmdlet.AddAdapter(fmt.Sprintf("adapter%d", i), "vm", adapter(n, host))}
 	if n.VLAN != 0 {
 		calls = append(calls, cmdlet.SetVLAN(fmt.Sprintf("vlan%d", i), "vm", n.Name, n.VLAN))
 	}
 	return calls
+}
+
+// adapter is what the host's build lets be said: names shown to the guest came with 2016 ("Add-VMNetworkAdapter").
+func adapter(n Network, host *hyperv.Host) cmdlet.Adapter {
+	return cmdlet.Adapter{Name: n.Name, SwitchName: n.SwitchName, MACAddress: n.MAC.String(), ShowName: host.Build >= hyperv.Build2016}
 }
 
 // settings are what the host's build lets be said: CheckpointType came with 2016, automatic checkpoints with 2019

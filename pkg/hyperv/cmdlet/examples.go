@@ -73,7 +73,7 @@ func exampleSettings() hostagent.Batch {
 func exampleNetworks() hostagent.Batch {
 	return exampleBatch(
 		VMByID("vm", exampleVM),
-		AddAdapter("add", "vm", Adapter{Name: "client", SwitchName: "tenant", MACAddress: "02A101000001"}),
+		AddAdapter("add", "vm", Adapter{Name: "client", SwitchName: "tenant", MACAddress: "02A101000001", ShowName: true}),
 		SetVLAN("vlan", "vm", "client", 110), SetUntagged("untagged", "vm", "cluster"),
 		AdapterByName("adapter", "vm", "client"), ConnectAdapter("connect", "adapter", "tenant"),
 		SetStaticMAC("mac", "adapter", "02A101000001"),

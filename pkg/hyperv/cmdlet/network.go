@@ -8,6 +8,8 @@ type Adapter struct {
 	SwitchName string
 	// MACAddress as twelve hexadecimal digits without separators, as Windows prints it.
 	MACAddress string
+	// ShowName says to show the adapter's name to the guest: the parameter exists from 2016 on.
+	ShowName bool
 }
 
 // RemoveNewAdapters removes the adapter that New-VM makes unasked ("Remove-VMNetworkAdapter").
@@ -15,15 +17,18 @@ func RemoveNewAdapters(id, vmCall string) hostagent.Call {
 	return call(id, "Remove-VMNetworkAdapter", p{"VM": ref(vmCall)})
 }
 
-// AddAdapter adds an adapter with a static address, its name shown to the guest ("Add-VMNetworkAdapter").
+// AddAdapter adds an adapter with a static address ("Add-VMNetworkAdapter").
 func AddAdapter(id, vmCall string, a Adapter) hostagent.Call {
-	return call(id, "Add-VMNetworkAdapter", p{
+	parameters := p{
 		"VM":               ref(vmCall),
 		"Name":             hostagent.Text(a.Name),
 		"SwitchName":       hostagent.Text(a.SwitchName),
 		"StaticMacAddress": hostagent.Text(a.MACAddress),
-		"DeviceNaming":     hostagent.Text("On"),
-	})
+	}
+	if a.ShowName {
+		parameters["DeviceNaming"] = hostagent.Text("On")
+	}
+	return call(id, "Add-VMNetworkAdapter", parameters)
 }
 
 // AdapterByName gets one adapter as a live object for the calls after it ("Get-VMNetworkAdapter").

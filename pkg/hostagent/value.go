@@ -65,11 +65,11 @@ func (s Secret) Reveal() string { return s.text }
 
 const redacted = "[secret]"
 
-// String hides the text from every formatting verb.
+// String hides the text.
 func (Secret) String() string { return redacted }
 
-// GoString hides the text from %#v.
-func (Secret) GoString() string { return redacted }
+// Format hides the text from every formatting verb, also those that are wrong for a text.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalJSON hides the text: a batch leaves for a host through EncodeBatch alone.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`{"$secret":"` + redacted + `"}`), nil }

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,14 +11,18 @@ import (
 )
 
 // The methods here and in controlmachine.go are what people do to a host cluster behind the operator's back. They take
-// no time. Machines are named by id or name, groups by name or their machine. An error is of the class NotFound, Conflict
-// or Invalid, or a refusal such as a cmdlet would give.
+// no time. Machines are named by id or name, groups by name or their machine. Every error has a class: what a cmdlet would
+// refuse is refused as a *hostagent.CallError.
 
 // change does something with the world locked, writes its effect into the journal and lets the world react.
 func (w *World) change(do func() (effect string, err error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	effect, err := do()
+	if r, ok := errors.AsType[*refusal](err); ok {
+		e := asCallError("", r)
+		return &e
+	}
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,8 @@ func commandClass(cmdlet string) string {
 	verb, noun, _ := strings.Cut(cmdlet, "-")
 	lower := strings.ToLower(noun)
 	switch {
+	case cmdlet == "":
+		return ""
 	case strings.HasPrefix(lower, "stamped"), lower == "work", lower == "antiaffinityclassname":
 		return cmdlet
 	case lower == "item":

@@ -61,8 +61,10 @@ func TestRefusals(t *testing.T) {
 			want:  why{"ObjectNotFound", hresultNone, hostagent.NotFound},
 		},
 		"a controller for a running machine": {
-			calls: func(s scene) []hostagent.Call { return []hostagent.Call{vm(s.running), cmdlet.AddController("c", "vm")} },
-			want:  why{"InvalidOperation", hresultInvalidState, hostagent.Busy},
+			calls: func(s scene) []hostagent.Call {
+				return []hostagent.Call{vm(s.running), cmdlet.AddController("c", "vm")}
+			},
+			want: why{"InvalidOperation", hresultInvalidState, hostagent.Busy},
 		},
 		"a fifth controller": {
 			calls: func(s scene) []hostagent.Call {
@@ -227,8 +229,10 @@ func TestRefusals(t *testing.T) {
 			want: why{"ObjectNotFound", hresultNone, hostagent.NotFound},
 		},
 		"an adapter that is not there": {
-			calls: func(s scene) []hostagent.Call { return []hostagent.Call{vm(s.off), cmdlet.SetVLAN("v", "vm", "none", 5)} },
-			want:  why{"ObjectNotFound", hresultNone, hostagent.NotFound},
+			calls: func(s scene) []hostagent.Call {
+				return []hostagent.Call{vm(s.off), cmdlet.SetVLAN("v", "vm", "none", 5)}
+			},
+			want: why{"ObjectNotFound", hresultNone, hostagent.NotFound},
 		},
 		"a VLAN past the last": {
 			calls: func(s scene) []hostagent.Call {
@@ -288,8 +292,10 @@ func TestRefusals(t *testing.T) {
 			want: why{"InvalidArgument", hresultParameter, hostagent.Invalid},
 		},
 		"a folder with another stamp": {
-			calls: func(scene) []hostagent.Call { return []hostagent.Call{cmdlet.NewStampedFolder("f", gold+`\data`, "other")} },
-			want:  why{"ResourceExists", hresultInvalidState, hostagent.Conflict},
+			calls: func(scene) []hostagent.Call {
+				return []hostagent.Call{cmdlet.NewStampedFolder("f", gold+`\data`, "other")}
+			},
+			want: why{"ResourceExists", hresultInvalidState, hostagent.Conflict},
 		},
 		"a folder with content and no stamp": {
 			calls: func(scene) []hostagent.Call {
@@ -333,8 +339,10 @@ func TestRefusals(t *testing.T) {
 			want:  why{"ObjectNotFound", hresultItemNotFound, hostagent.NotFound},
 		},
 		"a pool that is not there": {
-			calls: func(scene) []hostagent.Call { return []hostagent.Call{cmdlet.StampedFolders("f", `C:\ClusterStorage\None`)} },
-			want:  why{"ObjectNotFound", hresultItemNotFound, hostagent.NotFound},
+			calls: func(scene) []hostagent.Call {
+				return []hostagent.Call{cmdlet.StampedFolders("f", `C:\ClusterStorage\None`)}
+			},
+			want: why{"ObjectNotFound", hresultItemNotFound, hostagent.NotFound},
 		},
 		"an unknown cmdlet": {
 			calls: func(scene) []hostagent.Call { return []hostagent.Call{{ID: "x", Cmdlet: "Save-VM"}} },

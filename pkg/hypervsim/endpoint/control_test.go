@@ -30,33 +30,45 @@ const (
 // furnished is a world with that machine, in which time passes only while it is made.
 func furnished(t *testing.T) *hypervsim.World {
 	t.Helper()
+	w := still(t)
+	addClustered(t, w, "hv01", app, folder)
+	err := errors.Join(
+		w.AddFile(data, hypervsim.GiB), w.AddFile(another, hypervsim.GiB),
+		w.AttachDisk(app, hypervsim.DriveState{Path: data, Location: 1}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// still is a host cluster on a clock that stands still but for what is waited for.
+func still(t *testing.T) *hypervsim.World {
+	t.Helper()
 	w, err := hypervsim.New(hypervsim.DefaultModel(), hypervsim.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	id, err := w.AddForeignVM("hv01", app, folder, "02-A1-01-00-00-01")
-	if err == nil {
-		err = errors.Join(
-			w.Advance(time.Minute), // It starts.
-			w.AddFile(data, hypervsim.GiB), w.AddFile(another, hypervsim.GiB),
-			w.AttachDisk(app, hypervsim.DriveState{Path: data, Location: 1}),
-		)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	agent, err := w.Driver().Open(t.Context(), hostagent.Target{Host: "hv01"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
-		{ID: "role", Cmdlet: "Add-ClusterVirtualMachineRole", Parameters: hostagent.Parameters{"VMId": hostagent.Text(id), "Name": hostagent.Text(app)}},
-	}})
-	if err := errors.Join(err, results.Err(), agent.Close()); err != nil {
-		t.Fatal(err)
-	}
 	return w
+}
+
+// addClustered adds a machine that runs and is clustered.
+func addClustered(t *testing.T, w *hypervsim.World, host, name, folder string) {
+	t.Helper()
+	id, err := w.AddForeignVM(host, name, folder, "")
+	if err == nil {
+		err = w.Advance(time.Minute) // It starts.
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := runOn(t, w, host, hostagent.Call{
+		ID: "role", Cmdlet: "Add-ClusterVirtualMachineRole", Parameters: hostagent.Parameters{"VMId": hostagent.Text(id), "Name": hostagent.Text(name)},
+	})
+	if err := results.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // examples is one action of each kind, with what must have been done to the world before it.
@@ -213,17 +225,18 @@ func TestFaultsGoAndComeBack(t *testing.T) {
 	}
 }
 
-// runOn runs calls on hv01.
-func runOn(t *testing.T, w *hypervsim.World, calls ...hostagent.Call) {
+// runOn runs calls on a host.
+func runOn(t *testing.T, w *hypervsim.World, host string, calls ...hostagent.Call) hostagent.Results {
 	t.Helper()
-	agent, err := w.Driver().Open(t.Context(), hostagent.Target{Host: "hv01"})
+	agent, err := w.Driver().Open(t.Context(), hostagent.Target{Host: host})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Continue, Calls: calls})
+	results, err := agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Continue, Calls: calls})
 	if err := errors.Join(err, agent.Close()); err != nil {
 		t.Fatal(err)
 	}
+	return results
 }
 
 func TestTheClientReadsTheWholeJournal(t *testing.T) {
@@ -232,7 +245,7 @@ func TestTheClientReadsTheWholeJournal(t *testing.T) {
 	for i := range calls {
 		calls[i] = hostagent.Call{ID: string(rune('a'+i%26)) + strings.Repeat("x", i/26), Cmdlet: "Get-VMHost"}
 	}
-	runOn(t, w, calls...)
+	runOn(t, w, "hv01", calls...)
 	client := control.New(serve(t, w))
 	got, err := client.Journal(t.Context(), 0)
 	if err != nil {
@@ -248,19 +261,15 @@ func TestTheClientReadsTheWholeJournal(t *testing.T) {
 }
 
 func TestTheJournalAsPowerShell(t *testing.T) {
-	w, err := hypervsim.New(hypervsim.DefaultModel(), hypervsim.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Close)
-	runOn(t, w,
+	w := still(t)
+	runOn(t, w, "hv01",
 		hostagent.Call{ID: "vm", Cmdlet: "Get-VM", Parameters: hostagent.Parameters{"Name": hostagent.Texts("it's")}},
 		hostagent.Call{ID: "host\nname", Cmdlet: "Get-VMHost"},
 	)
 	if err := w.AddSwitch("hv02", "one\ntwo"); err != nil {
 		t.Fatal(err)
 	}
-	runOn(t, w, hostagent.Call{ID: "a", Cmdlet: "Get-Nonsense"})
+	runOn(t, w, "hv01", hostagent.Call{ID: "a", Cmdlet: "Get-Nonsense"})
 
 	status, got := request(t, http.MethodGet, "http://"+serve(t, w)+"/v1/control/journal?format=powershell", "")
 	if status != http.StatusOK {

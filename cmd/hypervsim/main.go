@@ -41,12 +41,21 @@ func run(ctx context.Context, args []string) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
 	}
+	if err := checkLoopback(*address); err != nil {
+		return err
+	}
 	world, err := newWorld(*model, *speed)
 	if err != nil {
 		return err
 	}
 	defer world.Close()
-	return serve(ctx, *address, world)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *address)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", *address, err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log.Info("Listening", "address", listener.Addr().String())
+	return serve(ctx, listener, world, log)
 }
 
 func newWorld(file string, speed float64) (*hypervsim.World, error) {
@@ -63,17 +72,8 @@ func newWorld(file string, speed float64) (*hypervsim.World, error) {
 	return hypervsim.New(model, hypervsim.NewRealClock(speed))
 }
 
-// serve serves the world until ctx ends.
-func serve(ctx context.Context, address string, world *hypervsim.World) error {
-	if err := checkLoopback(address); err != nil {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", address, err)
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	log.Info("Listening", "address", listener.Addr().String())
+// serve serves the world until ctx ends, and closes both.
+func serve(ctx context.Context, listener net.Listener, world *hypervsim.World, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: endpoint.Handler(world, log),
 		// A batch may take as long as its caller waits; only what comes before it is bounded.

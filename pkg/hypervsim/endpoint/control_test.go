@@ -89,7 +89,7 @@ var examples = map[string]struct {
 	"MoveVM":           {action: control.Action{VM: app, Host: "hv02"}},
 	"RenameVM":         {action: control.Action{VM: app, Name: "app2"}},
 	"RemoveVM":         {action: control.Action{VM: app, Files: hypervsim.KeepFiles}},
-	"AddForeignVM":     {action: control.Action{Host: "hv03", Name: "other", Folder: `C:\ClusterStorage\Gold\other`}},
+	"AddForeignVM":     {action: control.Action{Host: "hv03", Name: "foreign", Folder: `C:\ClusterStorage\Gold\foreign`}},
 	"CopyVM":           {action: control.Action{VM: app, Folder: `C:\ClusterStorage\Gold\copy`}},
 	"AttachDisk":       {action: control.Action{VM: app, Path: another, Number: new(int64(0)), Location: new(int64(2))}},
 	"DetachDisk":       {action: control.Action{VM: app, Path: data}},

@@ -234,7 +234,9 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 			return status.False(v1alpha1.ReasonRestarting, fmt.Sprintf("%s waits for a restart after the loss of %s", m.Name, m.HostName))
 		case stateLost:
 			return status.False(v1alpha1.ReasonMemberLost, fmt.Sprintf("the machine of %s is gone from the host cluster", m.Name))
-		case stateStarting, "Off", "Stopping":
+		case stateStarting:
+			return status.False(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s on %s: waiting for its heartbeat", m.Name, m.HostName))
+		case "Off", "Stopping":
 			return status.False(v1alpha1.ReasonStarting, fmt.Sprintf("%s is %s on %s", m.Name, strings.ToLower(m.State), m.HostName))
 		default:
 			return status.False(next.Reason, next.Message)

@@ -125,7 +125,7 @@ func TestNewMembers(t *testing.T) {
 		"copying": {
 			reason: "The copy goes on by itself.",
 			wanted: neverMade, seen: all(copied, func(s *hyperv.Snapshot) { folderOf(s, folderB).Work[0].State = hyperv.WorkRunning }),
-			want: []string{`wait (Creating): copying the image for SQL-B`},
+			want: []string{`wait (Creating): copy the image for SQL-B to ` + folderB + `\os.vhdx`},
 		},
 		"copy failed": {
 			reason: "The host's words say what to mend; meanwhile it is tried again.",
@@ -463,7 +463,7 @@ func TestDrift(t *testing.T) {
 			want:   replace(startA("start it"), 2, `    Start-ClusterGroup -Name SQL -Wait 0`),
 		},
 		"off":       {reason: "A member runs.", seen: off, want: startA("start it")},
-		"no answer": {reason: "The guest needs its time.", seen: a(func(vm *hyperv.Machine) { vm.Heartbeat = "NoContact" }), want: []string{`wait (WaitingForGuest): SQL-A runs on hv01; waiting for its heartbeat`}},
+		"no answer": {reason: "The guest needs its time.", seen: a(func(vm *hyperv.Machine) { vm.Heartbeat = "NoContact" }), want: []string{`wait (WaitingForGuest): SQL-A on hv01: waiting for its heartbeat`}},
 		"saved": {
 			reason: "A cluster node that comes back from long ago is a danger; what becomes of it is a person's choice.",
 			seen:   a(func(vm *hyperv.Machine) { vm.State = "Saved" }),
@@ -602,7 +602,7 @@ func TestMembersOnTheMove(t *testing.T) {
 	}
 	runGuestClusterCases(t, map[string]guestClusterCase{
 		"migrating":   {reason: "Nothing is changed on a machine that moves.", seen: change("Running", "MigratingVirtualMachine"), want: []string{`wait (Migrating): SQL-A is migrating on hv01`}},
-		"starting":    {reason: "It is on its way.", seen: change("Starting"), want: []string{`wait (Starting): SQL-A is starting on hv01`}},
+		"starting":    {reason: "It is on its way.", seen: change("Starting"), want: []string{`wait (WaitingForGuest): SQL-A on hv01: waiting for its heartbeat`}},
 		"backing up":  {reason: "Disks may not be changed meanwhile.", seen: change("Running", "BackingUpVirtualMachine"), want: []string{`wait (Starting): SQL-A is busy on hv01`}},
 		"pending":     {reason: "The host cluster is at it.", seen: group("Pending", "hv01"), want: []string{`wait (Starting): SQL-A is changing state on hv01`}},
 		"unmonitored": {reason: "Its host is out of the host cluster's sight and may come back.", seen: group("Online", "hv01", "Unmonitored"), want: []string{`wait (Restarting): SQL-A is changing state on hv01`}},

@@ -39,6 +39,9 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown || !known:
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
 		return
+	case vm.State == "Starting":
+		awaitGuest(p, m, vm)
+		return
 	case onTheMove(vm, group):
 		p.wait(settling(vm, group), fmt.Sprintf("%s is %s on %s", m.Name, activity(vm, group), vm.HostName))
 		return
@@ -288,7 +291,9 @@ func (r *repair) start() {
 
 func (r *repair) finish() {
 	if len(r.calls) == 0 {
-		r.awaitGuest()
+		if r.vm.Running() && !r.vm.Healthy() {
+			awaitGuest(r.plan, r.m, r.vm)
+		}
 		return
 	}
 	calls := append([]hostagent.Call{cmdlet.VMByID("vm", r.vm.ID)}, r.calls...)
@@ -304,9 +309,7 @@ func (r *repair) finish() {
 	})
 }
 
-// awaitGuest waits for the heartbeat of a machine that runs.
-func (r *repair) awaitGuest() {
-	if r.vm.Running() && !r.vm.Healthy() {
-		r.plan.wait(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s runs on %s; waiting for its heartbeat", r.m.Name, r.vm.HostName))
-	}
+// awaitGuest waits for the heartbeat. It says the same from the start on, so that a start is told once.
+func awaitGuest(p *Plan, m Member, vm *hyperv.Machine) {
+	p.wait(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s on %s: waiting for its heartbeat", m.Name, vm.HostName))
 }

@@ -36,7 +36,8 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 	}
 	switch {
 	case work.State == hyperv.WorkRunning:
-		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("copying the image for %s", m.Name))
+		// In the words of the step that started it, so that it is told once.
+		p.wait(v1alpha1.ReasonCreating, copying(m))
 	case work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
 		createMachine(p, want, m, seen, places)
 	default:
@@ -56,13 +57,15 @@ func copyImage(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot) {
 	}
 	id := WorkID(m.Stamp, "os")
 	p.step(Step{
-		Key: "copy/" + m.Name, Reason: v1alpha1.ReasonCreating, Describe: fmt.Sprintf("copy the image for %s to %s", m.Name, m.OSDisk()),
+		Key: "copy/" + m.Name, Reason: v1alpha1.ReasonCreating, Describe: copying(m),
 		Batch: change(volume.OwnerNode,
 			cmdlet.NewStampedFolder("folder", m.Folder, m.Stamp.Encode()),
 			cmdlet.StartCopy("copy", id, hash(want.Machine.Image, m.OSDisk()), want.Machine.Image, m.OSDisk()),
 		),
 	})
 }
+
+func copying(m Member) string { return fmt.Sprintf("copy the image for %s to %s", m.Name, m.OSDisk()) }
 
 // WorkID names a long operation: the same for the same step of the same object, whoever asks.
 func WorkID(stamp hyperv.Stamp, step string) string { return hash(stamp.UID, stamp.Member, step) }

@@ -23,7 +23,8 @@ var _ = Describe("A guest cluster", func() {
 				fmt.Fprintln(GinkgoWriter, e.Seq, e.Host, e.Session, e.Batch, e.Index, n, e.State, e.Effect, e.Errors)
 			}
 		}
-		fmt.Fprintln(GinkgoWriter, "writes", writes(), batches(s.changes(0)), batches(s.world.Journal(0)))
+		for i, w := range writes() { fmt.Fprintln(GinkgoWriter, "write", i, w) }
+		fmt.Fprintln(GinkgoWriter, batches(s.changes(0)), batches(s.world.Journal(0)))
 		fmt.Fprintf(GinkgoWriter, "%+v\n", s.machines(ctx))
 		_ = slices.Sort[[]string]
 		Expect(gc.Status.Summary.Members).To(Equal("2/2"))

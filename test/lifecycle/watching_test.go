@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -213,14 +214,14 @@ func (s *site) versions(ctx context.Context) map[string]string {
 	return out
 }
 
-// statusWrites counts the changes of a guest cluster's status from now on, until ctx ends.
-func (s *site) statusWrites(ctx context.Context, name string) func() int {
+// statusWrites are the changes of a guest cluster's status from now on, each told by its conditions.
+func (s *site) statusWrites(ctx context.Context, name string) func() []string {
 	GinkgoHelper()
 	watch, err := c.Watch(ctx, &v1alpha1.GuestClusterList{}, client.InNamespace(s.namespace), client.MatchingFields{"metadata.name": name})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(watch.Stop)
-	writes := make(chan int, 1)
-	writes <- 0
+	var mu sync.Mutex
+	var writes []string
 	go func() {
 		var last *v1alpha1.GuestClusterStatus
 		for event := range watch.ResultChan() {
@@ -229,16 +230,27 @@ func (s *site) statusWrites(ctx context.Context, name string) func() int {
 				continue
 			}
 			if last != nil && !equality.Semantic.DeepEqual(*last, gc.Status) {
-				writes <- <-writes + 1
+				mu.Lock()
+				writes = append(writes, told(gc))
+				mu.Unlock()
 			}
 			last = &gc.Status
 		}
 	}()
-	return func() int {
-		n := <-writes
-		writes <- n
-		return n
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(writes)
 	}
+}
+
+// told is what an object's conditions say, on one line.
+func told(obj client.Object) string {
+	var out []string
+	for _, cond := range conditionsOf(obj) {
+		out = append(out, strings.TrimSuffix(fmt.Sprintf("%s %s %s: %s", cond.Type, cond.Status, cond.Reason, cond.Message), ": "))
+	}
+	return strings.Join(out, "; ")
 }
 
 // checkStatuses holds the rules of status on every object at the site.

@@ -128,11 +128,13 @@ func (r *Reconciler) gather(ctx context.Context, gc *v1alpha1.GuestCluster) (*ga
 			return nil, err
 		}
 	}
-	var others v1alpha1.GuestClusterList
-	if err := r.Client.List(ctx, &others, client.MatchingFields{hostref.Field: gc.Spec.HostClusterRef.Name}); err != nil {
-		return nil, fmt.Errorf("listing guest clusters: %w", err)
+	if !g.decided() {
+		var others v1alpha1.GuestClusterList
+		if err := r.Client.List(ctx, &others, client.MatchingFields{hostref.Field: gc.Spec.HostClusterRef.Name}); err != nil {
+			return nil, fmt.Errorf("listing guest clusters: %w", err)
+		}
+		g.usedMACs = usedMACs(others.Items)
 	}
-	g.usedMACs = usedMACs(others.Items)
 	g.again()
 	return g, nil
 }

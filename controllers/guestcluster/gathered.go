@@ -273,15 +273,15 @@ func (g *gathered) runs() bool {
 // next is when to come back: at once after names were decided, which were only written now, or when a failed step is due.
 // Everything else wakes the guest cluster by itself.
 func (g *gathered) next(out execute.Outcome) time.Duration {
-	if !g.decided() {
+	if !g.decided() && len(g.want.Members) > 0 {
 		return time.Millisecond
 	}
 	return out.RetryAfter
 }
 
-// decided reports whether every name and path on the hosts stands in status: only then is anything made there.
+// decided reports whether every name, path and address on the hosts stands in status: only then is anything made there.
 func (g *gathered) decided() bool {
-	return !slices.ContainsFunc(g.want.Members, func(m plan.Member) bool { return g.recorded(m.Name).Folder == "" })
+	return !slices.ContainsFunc(g.memberNames(), func(name string) bool { return g.recorded(name).Folder == "" })
 }
 
 // finished reports whether a guest cluster that is being deleted may go.

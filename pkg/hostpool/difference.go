@@ -2,6 +2,7 @@ package hostpool
 
 import (
 	"reflect"
+	"strings"
 
 	"guestclustering.io/operator/pkg/hyperv"
 )
@@ -36,24 +37,39 @@ type folderView struct {
 }
 
 func byFolder(s *hyperv.Snapshot) map[string]folderView {
-	views := map[string]folderView{}
+	views := make(map[string]folderView, len(s.Folders))
 	for _, f := range s.Folders {
-		view := folderView{Folder: f}
-		found, _ := s.MachinesIn(f.Path)
-		for _, vm := range found {
-			view.Machines = append(view.Machines, *vm)
-			if g, presence := s.GroupOf(vm.ID); presence == hyperv.Known {
-				view.Groups = append(view.Groups, *g)
-			}
+		views[hyperv.Key(f.Path)] = folderView{Folder: f}
+	}
+	groups := make(map[string]hyperv.Group, len(s.Groups))
+	for _, g := range s.Groups {
+		groups[hyperv.Key(g.VMID)] = g
+	}
+	for _, h := range s.Hosts {
+		for _, vm := range h.Machines {
+			in(views, vm.Location, func(v *folderView) {
+				v.Machines = append(v.Machines, vm)
+				if g, ok := groups[hyperv.Key(vm.ID)]; ok {
+					v.Groups = append(v.Groups, g)
+				}
+			})
 		}
-		for _, d := range s.Disks {
-			if hyperv.Within(f.Path, d.Path) {
-				view.Disks = append(view.Disks, d)
-			}
-		}
-		views[hyperv.Key(f.Path)] = view
+	}
+	for _, d := range s.Disks {
+		in(views, d.Path, func(v *folderView) { v.Disks = append(v.Disks, d) })
 	}
 	return views
+}
+
+// in changes the view of the folder that a path lies in, if it lies in one.
+func in(views map[string]folderView, path string, change func(*folderView)) {
+	for key := hyperv.Key(path); key != ""; key = key[:max(strings.LastIndex(key, `\`), 0)] {
+		if view, ok := views[key]; ok {
+			change(&view)
+			views[key] = view
+			return
+		}
+	}
 }
 
 // hostView is what concerns the host cluster itself, without what moves all the time.

@@ -18,7 +18,7 @@ func (f fixture) batch(b hostagent.Batch) hostagent.Results {
 	f.Helper()
 	agent, err := f.Driver().Open(f.Context(), b.Target)
 	f.ok(err)
-	defer agent.Close()
+	defer func() { _ = agent.Close() }()
 	results, err := agent.Run(f.Context(), b)
 	f.ok(err)
 	return results

@@ -64,7 +64,7 @@ func controllerView(c *controller) object {
 var driveClass = properties[*drive]{
 	"vmid":                          func(d *drive) any { return d.machine.id },
 	"vmname":                        func(d *drive) any { return d.machine.name },
-	"name":                          func(d *drive) any { return "Hard Drive" },
+	"name":                          func(*drive) any { return "Hard Drive" },
 	"path":                          func(d *drive) any { return d.path },
 	"controllertype":                func(d *drive) any { return d.controllerType },
 	"controllernumber":              func(d *drive) any { return d.number },

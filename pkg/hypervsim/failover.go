@@ -237,11 +237,11 @@ func (w *World) drainOn(h *host) {
 		}
 	}
 	w.rehomeCore(h)
-	switch {
-	case left == 0:
+	switch left {
+	case 0:
 		h.drain = drainCompleted
 		w.happened("node " + h.name + " is drained")
-	case left == stuck:
+	case stuck:
 		h.drain = drainFailed
 		w.happened("the drain of node " + h.name + " failed")
 	}

@@ -174,8 +174,10 @@ func (w *World) interfere(rule *faultRule, r *run, c *call, e *Entry) bool {
 		return w.hang(rule, r, e)
 	case Delay:
 		w.sleep(rule.Fault.Delay)
+		return true
+	default:
+		return true
 	}
-	return true
 }
 
 // hang waits until nobody waits any more, or the rule is gone.

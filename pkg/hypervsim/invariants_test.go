@@ -41,7 +41,7 @@ func (c *chaos) run(host string, calls ...hostagent.Call) hostagent.Results {
 	if err != nil {
 		return nil
 	}
-	defer agent.Close()
+	defer func() { _ = agent.Close() }()
 	results, err := agent.Run(c.Context(), hostagent.Batch{OnError: hostagent.Stop, Calls: calls})
 	if err != nil {
 		return nil

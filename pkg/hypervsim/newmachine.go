@@ -1,9 +1,8 @@
 package hypervsim
 
 import (
+	"slices"
 	"strings"
-
-	"guestclustering.io/operator/pkg/hyperv"
 )
 
 // configurationLength is about what a machine's own files take.
@@ -145,23 +144,15 @@ func (c *call) changeMachine(m *machine) error {
 
 // acceptableSettings refuses what cannot be set at all, and what cannot be set now.
 func (c *call) acceptableSettings(m *machine) error {
-	needsOff := c.has("ProcessorCount") || c.has("MemoryStartupBytes") || c.has("StaticMemory") || c.has("DynamicMemory")
-	processors := c.integer("ProcessorCount", m.processors)
-	switch {
-	case needsOff && m.state != off, !m.settled():
+	needsOff := slices.ContainsFunc([]string{"ProcessorCount", "MemoryStartupBytes", "StaticMemory", "DynamicMemory"}, c.has)
+	if needsOff && m.state != off || !m.settled() {
 		return wrongState(m, "Changing settings")
-	case processors < 1 || processors > int64(c.host.processors):
+	}
+	processors := c.integer("ProcessorCount", m.processors)
+	if processors < 1 || processors > int64(c.host.processors) {
 		return invalid(m.name, "%d processors are out of range: %s has %d.", processors, c.host.name, c.host.processors)
-	case c.has("AutomaticCheckpointsEnabled") && c.host.build < hyperv.Build2019:
-		return noParameter("AutomaticCheckpointsEnabled")
-	case c.has("CheckpointType") && c.host.build < hyperv.Build2016:
-		return noParameter("CheckpointType")
 	}
 	return acceptableMemory(m.name, c.integer("MemoryStartupBytes", m.memory))
-}
-
-func noParameter(name string) *refusal {
-	return refuse("InvalidArgument", hresultItemNotFound, "NamedParameterNotFound", name, "A parameter cannot be found that matches parameter name %q.", name)
 }
 
 // enumerations gives the values of enumerations as Windows spells them.

@@ -95,19 +95,19 @@ func (w *World) answering(name string) (*host, error) {
 		}
 		return h, nil
 	}
-	var any *host
+	var outsider *host
 	for _, h := range w.hosts {
 		if h.powered && h.member {
 			return h, nil
 		}
-		if h.powered && any == nil {
-			any = h
+		if h.powered && outsider == nil {
+			outsider = h
 		}
 	}
-	if any == nil {
+	if outsider == nil {
 		return nil, errNoHostUp
 	}
-	return any, nil
+	return outsider, nil
 }
 
 // endClass says how a context ended before anything was changed.

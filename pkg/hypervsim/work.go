@@ -40,6 +40,23 @@ type workRecord struct {
 	Error       string `json:"error"`
 }
 
+// sameAs is whether two records are of the very same work.
+func (r workRecord) sameAs(o workRecord) bool {
+	return r.ID == o.ID && r.InputHash == o.InputHash && hyperv.SamePath(r.Destination, o.Destination)
+}
+
+// works are the records directly in a folder.
+func (f *folder) works() []workRecord {
+	var out []workRecord
+	for _, file := range f.allFiles() {
+		var r workRecord
+		if strings.HasSuffix(strings.ToLower(file.path), workSuffix) && json.Unmarshal([]byte(file.text), &r) == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // startWork answers Start-Work: it copies a file in a task of this host.
 func startWork(c *call) error {
 	wanted := workRecord{
@@ -64,15 +81,11 @@ func startWork(c *call) error {
 // earlierWork says whether the very same work was started before and needs nothing more.
 func (c *call) earlierWork(folder *folder, wanted workRecord) (done bool, err error) {
 	made := c.w.fileAt(c.host, wanted.Destination) != nil
-	for _, f := range folder.allFiles() {
-		var before workRecord
-		if !strings.HasSuffix(strings.ToLower(f.path), workSuffix) || json.Unmarshal([]byte(f.text), &before) != nil {
-			continue
-		}
-		same := before.ID == wanted.ID && before.InputHash == wanted.InputHash && hyperv.SamePath(before.Destination, wanted.Destination)
+	for _, before := range folder.works() {
+		same := before.sameAs(wanted)
 		switch {
 		case before.State == hyperv.WorkRunning && !same:
-			return false, refused("ResourceBusy", wanted.Destination, "%s is of other work that is not finished.", f.path)
+			return false, refused("ResourceBusy", wanted.Destination, "The work for %s is not finished.", before.Destination)
 		case same && before.State == hyperv.WorkRunning, same && before.State == hyperv.WorkCompleted && made:
 			return true, nil
 		}
@@ -100,22 +113,26 @@ func (p *copying) start() error {
 	if err := p.write(); err != nil {
 		return err
 	}
-	var err error
+	if problem := p.open(path); problem != nil {
+		// The call has started a task; it is the task that finds the problem.
+		p.w.startJob(p.host, p.w.durations.Change, func() { p.fail(problem) }, p.interrupted)
+	} else {
+		p.begin()
+	}
+	return nil
+}
+
+// open opens both files.
+func (p *copying) open(path string) (err error) {
 	p.from = p.w.fileAt(p.host, p.record.Source)
 	switch {
 	case p.from == nil:
-		err = noFile(p.record.Source)
+		return noFile(p.record.Source)
 	case p.from.holder != "":
-		err = inUse(p.record.Source)
-	default:
-		p.partial, err = p.w.createFile(p.host, path, 0)
+		return inUse(p.record.Source)
 	}
-	if err != nil {
-		p.w.startJob(p.host, p.w.durations.Change, func() { p.fail(err) }, p.interrupted)
-		return nil
-	}
-	p.begin()
-	return nil
+	p.partial, err = p.w.createFile(p.host, path, 0)
+	return err
 }
 
 // begin copies; the copy fails once the volume is full.

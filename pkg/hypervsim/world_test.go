@@ -43,7 +43,7 @@ func (f fixture) run(host string, calls ...hostagent.Call) (hostagent.Results, e
 	if err != nil {
 		return nil, err
 	}
-	defer agent.Close()
+	defer func() { _ = agent.Close() }()
 	return agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: calls})
 }
 

@@ -32,13 +32,13 @@ const (
 func main() {
 	from := flag.String("from", defaultFrom, "the description of the published cmdlets")
 	flag.Parse()
-	if err := run(*from, os.Stdout); err != nil {
+	if err := run(*from, to, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "cmdletfacts:", err)
 		os.Exit(1)
 	}
 }
 
-func run(from string, report io.Writer) error {
+func run(from, to string, report io.Writer) error {
 	raw, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("the description of the published cmdlets is needed; name it with -from: %w", err)
@@ -62,6 +62,7 @@ func run(from string, report io.Writer) error {
 	if err := os.WriteFile(to, append(out, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the facts: %w", err)
 	}
+	fmt.Fprintf(report, "wrote %s\n", to)
 	r.tell(report, facts)
 	return nil
 }
@@ -168,8 +169,8 @@ func (r reference) tell(w io.Writer, facts surface.Facts) {
 	for _, c := range facts.Cmdlets {
 		parameters += len(c.Parameters)
 	}
-	fmt.Fprintf(w, "%s: %d cmdlets with %d parameters, %d enumerations, %d classes\n",
-		to, len(facts.Cmdlets), parameters, len(facts.Enums), len(facts.Classes))
+	fmt.Fprintf(w, "%d cmdlets with %d parameters, %d enumerations, %d classes\n",
+		len(facts.Cmdlets), parameters, len(facts.Enums), len(facts.Classes))
 	for _, of := range []string{"windows", "powershell"} {
 		var s struct{ Repo, Commit, Date, Docset, Version string }
 		if err := json.Unmarshal(r.Source[of], &s); err == nil {

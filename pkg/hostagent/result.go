@@ -48,6 +48,7 @@ func (rs Results) Err() error {
 			return fmt.Errorf("call %s: %w", r.ID, r.Err())
 		case Unknown:
 			return fmt.Errorf("call %s: %w", r.ID, OutcomeUnknown)
+		case Done, NotRun:
 		}
 	}
 	return nil

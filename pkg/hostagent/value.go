@@ -122,15 +122,7 @@ func wireValue(v Value) (any, error) {
 	case Int:
 		return int64(v), nil
 	case List:
-		out := make([]any, len(v))
-		for i, e := range v {
-			w, err := wireValue(e)
-			if err != nil {
-				return nil, err
-			}
-			out[i] = w
-		}
-		return out, nil
+		return wireList(v)
 	case Secret:
 		return map[string]any{"$secret": v.text}, nil
 	case Credential:
@@ -147,6 +139,18 @@ func wireValue(v Value) (any, error) {
 	default:
 		return nil, fmt.Errorf("%T is no parameter value", v)
 	}
+}
+
+func wireList(l List) (any, error) {
+	out := make([]any, len(l))
+	for i, e := range l {
+		w, err := wireValue(e)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = w
+	}
+	return out, nil
 }
 
 // MarshalJSON writes the parameters as the wire does, with secrets hidden: for journals and logs.

@@ -3,6 +3,7 @@ package hostagent_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,7 +115,7 @@ func batches() *rapid.Generator[hostagent.Batch] {
 		}
 		if rapid.Bool().Draw(t, "nested") {
 			inner := b
-			b.Calls = append(b.Calls[:len(b.Calls):len(b.Calls)], hostagent.Call{
+			b.Calls = append(slices.Clip(b.Calls), hostagent.Call{
 				ID: "guest", Cmdlet: "Invoke-GuestBatch", Parameters: hostagent.Parameters{"Batch": hostagent.Nested{Batch: inner}},
 			})
 		}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +65,6 @@ func Run(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	// #nosec G204 -- a test runs the PowerShell that its user names.
 	cmd := exec.CommandContext(ctx, Path(t), append([]string{"-NoProfile", "-NonInteractive", "-File", script}, args...)...)
 	var problems limited
 	cmd.Stderr = &problems
@@ -181,10 +181,9 @@ func stubModule(dir string, build int) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	file, err := os.Create(path)
-	if err != nil {
-		return "", fmt.Errorf("stub module: %w", err)
+	var text strings.Builder
+	if err := surface.StubModule(&text, build, "Write-Bound $PSCmdlet $PSBoundParameters $MyInvocation.MyCommand"); err != nil {
+		return "", err
 	}
-	defer file.Close()
-	return path, surface.StubModule(file, build, "Write-Bound $PSCmdlet $PSBoundParameters $MyInvocation.MyCommand")
+	return path, os.WriteFile(path, []byte(text.String()), 0o600)
 }

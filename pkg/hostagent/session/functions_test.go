@@ -189,7 +189,6 @@ func TestFunctions(t *testing.T) {
 		script.WriteString("\n'== " + name + "'\nReset-World\ntry { & {\n" + s.script + "\n} } catch { \"ended $($_.CategoryInfo.Category)\" }\n")
 	}
 	file := filepath.Join(t.TempDir(), "scenarios.ps1")
-	// #nosec G306 -- a test's own script.
 	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -82,8 +82,7 @@ func problemf(kind Kind, format string, args ...any) error {
 
 func refuse(call hostagent.Call, parameter string, err error) error {
 	r := &Refusal{Kind: Unconvertible, Call: call.ID, Cmdlet: call.Cmdlet, Parameter: parameter, Message: err.Error()}
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		r.Kind = p.kind
 	}
 	return r
@@ -128,7 +127,28 @@ func (c Cmdlet) hint(name string) string {
 // chooseSet finds the parameter set that PowerShell would: of those that have every given parameter the default set,
 // which is then held to its mandatory parameters, else the only one whose mandatory parameters are all given.
 func (c Cmdlet) chooseSet(call hostagent.Call, build int) (string, error) {
-	var fit, met, missing []string
+	fit, met, missing := c.candidates(call, build)
+	switch {
+	case len(fit) == 0:
+		given := strings.Join(slices.Sorted(maps.Keys(call.Parameters)), ", ")
+		return "", refuse(call, "", problemf(Ambiguous, "no parameter set has %s together", given))
+	case slices.Contains(met, c.DefaultSet):
+		return c.DefaultSet, nil
+	case slices.Contains(fit, c.DefaultSet), len(fit) == 1 && len(met) == 0:
+		return "", refuse(call, "", problemf(Missing, "needs %s", missing))
+	case len(met) == 1:
+		return met[0], nil
+	case len(met) == 0:
+		return "", refuse(call, "", problemf(Ambiguous, "needs %s", missing))
+	default:
+		return "", refuse(call, "", problemf(Ambiguous, "the parameters fit the sets %s alike", strings.Join(met, ", ")))
+	}
+}
+
+// candidates are the sets that fit the given parameters, those of them with all mandatory ones, and in words what would
+// have to be given for the others.
+func (c Cmdlet) candidates(call hostagent.Call, build int) (fit, met []string, missing string) {
+	var alternatives []string
 	for _, set := range slices.Sorted(maps.Keys(c.Sets)) {
 		if !c.fits(set, call.Parameters) {
 			continue
@@ -137,25 +157,13 @@ func (c Cmdlet) chooseSet(call hostagent.Call, build int) (string, error) {
 		lacks := c.lacks(set, call.Parameters, build)
 		if len(lacks) == 0 {
 			met = append(met, set)
+			continue
 		}
-		if alternative := strings.Join(lacks, " and "); alternative != "" && !slices.Contains(missing, alternative) {
-			missing = append(missing, alternative)
+		if words := strings.Join(lacks, " and "); !slices.Contains(alternatives, words) {
+			alternatives = append(alternatives, words)
 		}
 	}
-	switch {
-	case len(fit) == 0:
-		return "", refuse(call, "", problemf(Ambiguous, "no parameter set has %s together", strings.Join(slices.Sorted(maps.Keys(call.Parameters)), ", ")))
-	case slices.Contains(met, c.DefaultSet):
-		return c.DefaultSet, nil
-	case slices.Contains(fit, c.DefaultSet), len(fit) == 1 && len(met) == 0:
-		return "", refuse(call, "", problemf(Missing, "needs %s", strings.Join(missing, ", or ")))
-	case len(met) == 1:
-		return met[0], nil
-	case len(met) == 0:
-		return "", refuse(call, "", problemf(Ambiguous, "needs %s", strings.Join(missing, ", or ")))
-	default:
-		return "", refuse(call, "", problemf(Ambiguous, "the parameters fit the sets %s alike", strings.Join(met, ", ")))
-	}
+	return fit, met, strings.Join(alternatives, ", or ")
 }
 
 func (c Cmdlet) fits(set string, given hostagent.Parameters) bool {

@@ -52,11 +52,6 @@ func (p Parameter) convert(v hostagent.Value) (hostagent.Value, error) {
 
 func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 	switch v := v.(type) {
-	case hostagent.Ref:
-		if p.Type == "SwitchParameter" {
-			return nil, problemf(Unconvertible, "a switch takes true or false, not a Ref")
-		}
-		return v, nil
 	case hostagent.Text:
 		if p.Element() == "Guid" {
 			v = hostagent.Text(strings.ToLower(string(v)))
@@ -64,18 +59,17 @@ func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 		return v, p.checkText(string(v))
 	case hostagent.Int:
 		return v, p.checkInt(int64(v))
+	case hostagent.Ref:
+		if p.Type == "SwitchParameter" {
+			return nil, problemf(Unconvertible, "a switch takes true or false, not a Ref")
+		}
+		return v, nil
 	case hostagent.Bool:
-		if !slices.Contains([]string{"SwitchParameter", "Boolean", "PSObject"}, p.Element()) {
-			return nil, problemf(Unconvertible, "takes %s, not true or false", p.Element())
-		}
-		return v, nil
+		return v, p.wants("true or false", "SwitchParameter", "Boolean", "PSObject")
 	case hostagent.Credential:
-		if p.Element() != "PSCredential" {
-			return nil, problemf(Unconvertible, "takes %s, not a credential", p.Element())
-		}
-		return v, nil
+		return v, p.wants("a credential", "PSCredential")
 	case hostagent.Secret:
-		return nil, problemf(Unconvertible, "takes %s, not a secret", p.Element())
+		return v, p.wants("a secret", "SecureString")
 	case hostagent.List:
 		return nil, problemf(Unconvertible, "takes no list here")
 	default:
@@ -83,30 +77,43 @@ func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 	}
 }
 
-func (p Parameter) checkText(text string) error {
-	element := p.Element()
-	if values, ok := loaded().Enums[element]; ok && !slices.Contains(values, text) {
-		return problemf(Unconvertible, "%q is none of %s", text, strings.Join(p.accepted(values), ", "))
+// wants refuses a value, as it is called, for parameters of other types than these.
+func (p Parameter) wants(called string, types ...string) error {
+	if slices.Contains(types, p.Element()) {
+		return nil
 	}
-	switch {
-	case element == "Guid" && !guidForm.MatchString(text):
-		return problemf(Unconvertible, "%q is no GUID of 32 hexadecimal digits with dashes", text)
-	case element == "Version" && !versionForm.MatchString(text):
-		return problemf(Unconvertible, "%q is no version of two to four numbers", text)
-	case !p.takesText():
-		return problemf(Unconvertible, "takes %s, not a text", element)
-	case text == "" && p.mandatory():
+	return problemf(Unconvertible, "takes %s, not %s", p.Element(), called)
+}
+
+func (p Parameter) checkText(text string) error {
+	if err := p.checkForm(text); err != nil {
+		return err
+	}
+	if text == "" && p.mandatory() {
 		return problemf(NotAccepted, "must not be empty")
-	case len(p.Values) > 0 && !slices.Contains(p.Values, text):
+	}
+	if len(p.Values) > 0 && !slices.Contains(p.Values, text) {
 		return problemf(NotAccepted, "%q is none of %s", text, strings.Join(p.Values, ", "))
 	}
 	return nil
 }
 
-func (p Parameter) takesText() bool {
+// checkForm refuses a text that is none of the parameter's type.
+func (p Parameter) checkForm(text string) error {
 	element := p.Element()
-	_, isEnum := loaded().Enums[element]
-	return isEnum || slices.Contains([]string{"String", "StringCollection", "Guid", "Version", "PSObject"}, element)
+	values, isEnum := loaded().Enums[element]
+	switch {
+	case isEnum && !slices.Contains(values, text):
+		return problemf(Unconvertible, "%q is none of %s", text, strings.Join(p.accepted(values), ", "))
+	case element == "Guid" && !guidForm.MatchString(text):
+		return problemf(Unconvertible, "%q is no GUID of 32 hexadecimal digits with dashes", text)
+	case element == "Version" && !versionForm.MatchString(text):
+		return problemf(Unconvertible, "%q is no version of two to four numbers", text)
+	case isEnum:
+		return nil
+	default:
+		return p.wants("a text", "String", "StringCollection", "Guid", "Version", "PSObject")
+	}
 }
 
 // accepted are an enumeration's names that the parameter's page lists, all where it lists none.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -167,9 +168,11 @@ func (g *generator) element(p surface.Parameter) (hostagent.Value, bool) {
 
 func (g *generator) number(p surface.Parameter, span [2]int64) hostagent.Value {
 	if len(p.Values) > 0 {
-		var n hostagent.Int
-		fmt.Sscan(p.Values[g.IntN(len(p.Values))], &n)
-		return n
+		n, err := strconv.ParseInt(p.Values[g.IntN(len(p.Values))], 10, 64)
+		if err != nil {
+			panic(err) // the facts list something else than numbers for a number
+		}
+		return hostagent.Int(n)
 	}
 	switch g.IntN(6) {
 	case 0:

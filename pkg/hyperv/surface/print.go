@@ -49,7 +49,7 @@ func (p *printer) call(call hostagent.Call, bound Bound) error {
 			p.text.WriteString(switchText(name, bound.Values[name]))
 			continue
 		}
-		argument, err := p.argument(call.Parameters[name])
+		argument, err := p.argument(name, call.Parameters[name])
 		if err != nil {
 			return refuse(call, name, err)
 		}
@@ -72,8 +72,8 @@ func switchText(name string, v hostagent.Value) string {
 	return " -" + name + ":$false"
 }
 
-// argument writes a value so that PowerShell reads it as one argument and nothing in it as code.
-func (p *printer) argument(v hostagent.Value) (string, error) {
+// argument writes a parameter's value so that PowerShell reads it as one argument and nothing in it as code.
+func (p *printer) argument(name string, v hostagent.Value) (string, error) {
 	switch v := v.(type) {
 	case hostagent.Text:
 		return textArgument(string(v))
@@ -84,7 +84,7 @@ func (p *printer) argument(v hostagent.Value) (string, error) {
 	case hostagent.Ref:
 		return p.ref(v), nil
 	case hostagent.Secret:
-		return "(Read-Host -AsSecureString)", nil
+		return "(Read-Host -AsSecureString -Prompt " + quote(name) + ")", nil
 	case hostagent.Credential:
 		user, err := textArgument(v.User)
 		return "(Get-Credential " + user + ")", err
@@ -92,7 +92,7 @@ func (p *printer) argument(v hostagent.Value) (string, error) {
 		elements := make([]string, len(v))
 		for i, element := range v {
 			var err error
-			if elements[i], err = p.argument(element); err != nil {
+			if elements[i], err = p.argument(name, element); err != nil {
 				return "", err
 			}
 		}
@@ -114,7 +114,7 @@ func (p *printer) ref(r hostagent.Ref) string {
 	if r.Property == "" {
 		return text
 	}
-	for _, name := range strings.Split(r.Property, ".") {
+	for name := range strings.SplitSeq(r.Property, ".") {
 		if !plainName.MatchString(name) {
 			name = quote(name)
 		}

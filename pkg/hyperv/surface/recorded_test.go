@@ -1,7 +1,6 @@
 package surface_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"os"
@@ -23,19 +22,16 @@ type verdictLine struct {
 
 func recorded(t *testing.T) ([]generated, []powershell.Verdict) {
 	t.Helper()
-	file, err := os.Open(verdictsFile)
+	raw, err := os.ReadFile(verdictsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
 	var made []generated
 	var verdicts []powershell.Verdict
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for text := range bytes.Lines(raw) {
 		var line verdictLine
 		var batch hostagent.Batch
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+		if err := json.Unmarshal(text, &line); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal(line.Batch, &batch); err != nil {
@@ -43,9 +39,6 @@ func recorded(t *testing.T) ([]generated, []powershell.Verdict) {
 		}
 		made = append(made, generated{label: line.Label, build: line.Build, batch: batch})
 		verdicts = append(verdicts, powershell.Verdict{Calls: line.Calls})
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return made, verdicts
 }

@@ -34,7 +34,7 @@ func checkRef(want string, ref hostagent.Ref, class string) error {
 		return problemf(Unconvertible, "takes %s; call %s returns %s", want, ref.Call, class)
 	}
 	is := class
-	for _, name := range strings.Split(ref.Property, ".") {
+	for name := range strings.SplitSeq(ref.Property, ".") {
 		if is = strings.TrimSuffix(facts.property(is, name), "[]"); is == "" {
 			return problemf(Unconvertible, "%s has no property %s whose type is known", class, ref.Property)
 		}

@@ -45,7 +45,7 @@ func StubModule(w io.Writer, build int, body string) error {
 // PowerShell's names of the .NET types that parameters and properties have here as on Windows.
 var typeLiterals = map[string]string{
 	"Boolean": "bool", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
-	"Int64": "long", "PSCredential": "pscredential", "PSObject": "psobject", "String": "string",
+	"Int64": "long", "PSCredential": "pscredential", "PSObject": "psobject", "SecureString": "securestring", "String": "string",
 	"StringCollection": "Collections.Specialized.StringCollection", "SwitchParameter": "switch", "TimeSpan": "timespan",
 	"UInt32": "uint32", "UInt64": "uint64", "Uri": "uri", "Version": "version",
 }

@@ -15,7 +15,7 @@ func (s session) machine(pool, name string) string {
 		"MemoryStartupBytes": hostagent.Int(memoryBytes),
 		"VHDPath":            hostagent.Text(folder + `\os.vhdx`),
 	}, "Id"))
-	id := results.ByID("new").Values[0].Text("Id")
+	id := s.one(results.ByID("new")).Text("Id")
 	s.t.Cleanup(func() { s.run(hostagent.Stop, vmByID("vm", id), removeVM("remove", "vm")) })
 	return id
 }

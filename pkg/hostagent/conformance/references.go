@@ -19,7 +19,7 @@ func refsPassLiveObjects(t *testing.T, s Subject) {
 		call("set", "Set-VM", p{"VM": hostagent.Ref{Call: "vm"}, "ProcessorCount": hostagent.Int(2)}),
 		vmByID("look", id, "Name", "ProcessorCount"),
 	)
-	vm := results.ByID("look").Values[0]
+	vm := session.one(results.ByID("look"))
 	if vm.Text("Name") != "conformance-2" || vm.Int("ProcessorCount") != 2 {
 		t.Errorf("the machine is %v, want conformance-2 with 2 processors", vm)
 	}

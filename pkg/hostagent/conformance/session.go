@@ -67,6 +67,15 @@ func (s session) done(calls ...hostagent.Call) hostagent.Results {
 	return results
 }
 
+// one gives the only value of a call that must have one.
+func (s session) one(r hostagent.Result) hostagent.Object {
+	s.t.Helper()
+	if len(r.Values) != 1 {
+		s.t.Fatalf("call %s gave %d values, want one", r.ID, len(r.Values))
+	}
+	return r.Values[0]
+}
+
 // folder makes a stamped folder that goes with the test, and gives its path.
 func (s session) folder(pool string) string {
 	s.t.Helper()

@@ -12,7 +12,7 @@ import (
 // AttachDisk adds a hard disk drive to a machine, as an administrator would in Hyper-V Manager.
 func (w *World) AttachDisk(vm string, d DriveState) error {
 	return w.onMachine(vm, func(m *machine) (string, error) {
-		added := &drive{machine: m, path: clean(d.Path), controllerType: strings.ToUpper(d.Controller), number: d.Number, location: d.Location, shared: d.Shared}
+		added := &drive{machine: m, path: clean(d.Path), key: pathKey(d.Path), controllerType: strings.ToUpper(d.Controller), number: d.Number, location: d.Location, shared: d.Shared}
 		if added.controllerType == "" {
 			added.controllerType = typeSCSI
 		}
@@ -290,6 +290,7 @@ func (w *World) cloneDevices(m *machine, from, to string) {
 		c.machine = m
 		if hyperv.Within(from, c.path) {
 			c.path = to + c.path[len(from):]
+			c.key = pathKey(c.path)
 		}
 		m.drives[i] = &c
 	}

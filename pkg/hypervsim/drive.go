@@ -3,8 +3,6 @@ package hypervsim
 import (
 	"slices"
 	"strings"
-
-	"guestclustering.io/operator/pkg/hyperv"
 )
 
 const (
@@ -24,8 +22,10 @@ type controller struct {
 
 // drive is a hard disk drive: a file in a slot. It refers to the file by its path, as Windows does.
 type drive struct {
-	machine        *machine
-	path           string
+	machine *machine
+	path    string
+	// key is the path as paths compare.
+	key            string
 	controllerType string
 	number         int64
 	location       int64
@@ -33,6 +33,9 @@ type drive struct {
 	shared  bool
 	removed bool
 }
+
+// pathKey is a path in the form in which two of the same file are equal.
+func pathKey(path string) string { return strings.ToLower(clean(path)) }
 
 func (m *machine) addController() *controller {
 	c := &controller{machine: m, number: int64(len(m.controllers))}
@@ -146,7 +149,7 @@ func addDrive(c *call) error {
 // newDrive is the drive that the call asks for; a slot that it does not name is the first free one.
 func (c *call) newDrive(m *machine) *drive {
 	d := &drive{
-		machine: m, path: clean(c.text("Path")), controllerType: strings.ToUpper(c.text("ControllerType")),
+		machine: m, path: clean(c.text("Path")), key: pathKey(c.text("Path")), controllerType: strings.ToUpper(c.text("ControllerType")),
 		number: c.integer("ControllerNumber", 0), shared: c.flag("SupportPersistentReservations"),
 	}
 	if d.controllerType == "" {
@@ -179,7 +182,7 @@ func (w *World) attachable(d *drive) error {
 		return noFile(d.path)
 	}
 	for _, other := range d.machine.drives {
-		if hyperv.SamePath(other.path, d.path) {
+		if other.key == d.key {
 			return refuse("ResourceExists", hresultNone, "ObjectInUse", d.path, "%q is attached to the virtual machine %q already.", d.path, d.machine.name)
 		}
 	}

@@ -39,6 +39,7 @@ func (w *World) onHost(name string, do func(*host) error) error {
 func (w *World) failHost(h *host) {
 	w.happened("host " + h.name + " failed")
 	h.powered = false
+	h.failures++
 	for _, s := range slices.Clone(h.sessions) {
 		s.ended = true
 		for _, r := range slices.Clone(s.runs) {

@@ -404,7 +404,7 @@ func (w *World) takeOffline(g *group, m *machine) string {
 
 // waitForGroup waits as long as the parameter Wait says, in seconds; without it, until the machine is settled.
 func (c *call) waitForGroup(m *machine) {
-	for left := c.integer("Wait", -1); left != 0 && !m.settled() && !c.w.isClosed && c.host.powered; left-- {
+	for left := c.integer("Wait", -1); left != 0 && !m.settled() && c.alive(); left-- {
 		c.w.sleep(time.Second)
 	}
 }

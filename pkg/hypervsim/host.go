@@ -28,6 +28,8 @@ type host struct {
 
 	// powered is whether the host runs and answers at all.
 	powered bool
+	// failures counts how often it lost its power: a call that began before does not go on after.
+	failures int
 	membership
 
 	sessions []*session

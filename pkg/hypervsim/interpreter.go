@@ -83,8 +83,10 @@ type call struct {
 	w       *World
 	session *session
 	host    *host
-	cmdlet  string
-	args    map[string]any
+	// failures is the host's count when the call began.
+	failures int
+	cmdlet   string
+	args     map[string]any
 
 	values  []object
 	errors  []hostagent.CallError
@@ -103,6 +105,9 @@ func (c *call) report(err error) {
 		c.errors = append(c.errors, asCallError(c.cmdlet, err))
 	}
 }
+
+// alive is whether the host still runs what it ran when the call began.
+func (c *call) alive() bool { return !c.w.isClosed && c.host.failures == c.failures }
 
 // execute runs a batch, call after call.
 func (w *World) execute(r *run) {
@@ -134,7 +139,7 @@ func (w *World) execute(r *run) {
 // perform runs one call and fills its journal entry. What it returned is live afterwards.
 func (w *World) perform(r *run, e *Entry, live map[string][]object) {
 	wire := r.batch.Calls[e.Index]
-	c := &call{w: w, session: r.session, host: r.session.host, cmdlet: wire.Cmdlet}
+	c := &call{w: w, session: r.session, host: r.session.host, failures: r.session.host.failures, cmdlet: wire.Cmdlet}
 	cmd, err := c.bind(wire, live)
 	if err != nil {
 		c.report(err)
@@ -146,7 +151,7 @@ func (w *World) perform(r *run, e *Entry, live map[string][]object) {
 		return
 	}
 	w.sleep(cmd.takes(&w.durations))
-	if !c.host.powered || w.isClosed {
+	if !c.alive() {
 		e.State = hostagent.Unknown
 		w.cut(r, errLost)
 		return

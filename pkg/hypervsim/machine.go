@@ -215,7 +215,9 @@ func renameVM(c *call) error {
 // stopVM answers Stop-VM.
 func stopVM(c *call) error {
 	for _, m := range c.machinesGiven() {
-		c.report(c.stopMachine(m))
+		if c.alive() {
+			c.report(c.stopMachine(m))
+		}
 	}
 	return nil
 }
@@ -243,7 +245,7 @@ func (c *call) stopMachine(m *machine) error {
 
 // waitFor lets the call last until a machine's change of state is over.
 func (c *call) waitFor(m *machine) {
-	for m.transition != nil && !c.w.isClosed && c.host.powered {
+	for m.transition != nil && c.alive() {
 		c.w.sleep(time.Second)
 	}
 }

@@ -107,7 +107,7 @@ func (w *World) furnish(m *machine, disk, switchName string) {
 		if m.generation == 1 {
 			kind = typeIDE
 		}
-		m.drives = append(m.drives, &drive{machine: m, path: disk, controllerType: kind})
+		m.drives = append(m.drives, &drive{machine: m, path: disk, key: pathKey(disk), controllerType: kind})
 	}
 	m.adapters = append(m.adapters, &adapter{machine: m, id: w.newID(), name: "Network Adapter", dynamic: true, switchName: switchName})
 }

@@ -3,8 +3,6 @@ package hypervsim
 import (
 	"slices"
 	"time"
-
-	"guestclustering.io/operator/pkg/hyperv"
 )
 
 // start begins to start a machine on its host, or says why that cannot be.
@@ -73,12 +71,13 @@ func (w *World) openable(d *drive) error {
 // openedBy lists the drives of running machines that have a file open.
 func (w *World) openedBy(path string) []*drive {
 	var out []*drive
+	key := pathKey(path)
 	for _, m := range w.machines {
 		if !m.active() {
 			continue
 		}
 		for _, d := range m.drives {
-			if hyperv.SamePath(d.path, path) {
+			if d.key == key {
 				out = append(out, d)
 			}
 		}

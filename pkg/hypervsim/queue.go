@@ -105,7 +105,8 @@ func (w *World) runDue() time.Duration {
 
 // pump steps a manual clock while every Run waits and one of them waits for the clock.
 func (w *World) pump() {
-	if w.runs {
+	if w.runs || w.isClosed {
+		w.idle.Broadcast()
 		return
 	}
 	for w.running == 0 && w.sleeping > 0 && len(w.queue) > 0 {

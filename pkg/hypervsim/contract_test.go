@@ -220,12 +220,17 @@ func TestCopy(t *testing.T) {
 		state  string
 		files  []string
 	}{
-		"under way":   {state: "Running", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
-		"complete":    {after: func(f fixture) { f.advance(time.Minute) }, state: "Completed", files: []string{"guestclustering.json", "os.vhdx", "os.vhdx.work.json"}},
-		"no source":   {source: gold + `\none.vhdx`, after: func(f fixture) { f.advance(time.Minute) }, state: "Failed", files: []string{"guestclustering.json", "os.vhdx.work.json"}},
-		"interrupted": {after: func(f fixture) { f.ok(f.FailHost("hv03")) }, state: "Failed", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
+		"under way":       {state: "Running", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
+		"complete":        {after: func(f fixture) { f.advance(time.Minute) }, state: "Completed", files: []string{"guestclustering.json", "os.vhdx", "os.vhdx.work.json"}},
+		"no source":       {source: gold + `\none.vhdx`, after: func(f fixture) { f.advance(time.Minute) }, state: "Failed", files: []string{"guestclustering.json", "os.vhdx.work.json"}},
+		"not yet noticed": {after: func(f fixture) { f.ok(f.FailHost("hv03")) }, state: "Running", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
+		"interrupted": {after: func(f fixture) {
+			f.ok(f.FailHost("hv03"))
+			f.advance(time.Minute)
+		}, state: "Failed", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
 		"again after it was interrupted": {after: func(f fixture) {
 			f.ok(f.FailHost("hv03"))
+			f.advance(11 * time.Second)
 			f.must("hv04", copyIt(image)...)
 			f.advance(2 * time.Minute)
 		}, state: "Completed", files: []string{"guestclustering.json", "os.vhdx", "os.vhdx.work.json"}},

@@ -5,5 +5,14 @@
 // failing a host, draining it, changing things behind the operator's back, injecting faults, reading the journal.
 //
 // Every effect happens at one instant of the world's clock, with the world locked; a call takes its duration first and
-// has its effect at the end of it. Long operations that Windows itself runs on are events of the world.
+// has its effect at the end of it. Long operations that Windows itself runs on (a start, a shutdown, a live migration, a
+// fixed disk, a copy) are events of the world. On a manual clock the same history gives the same world, ids included.
+//
+// Every call is held against pkg/hyperv/surface before anything else, so that what a host's build lacks is refused as
+// PowerShell refuses it. The named functions do what pkg/hostagent/session/functions.ps1 does.
+//
+// Where the real thing is richer: the host cluster has no witness and no load balancer, anti-affinity is never enforced
+// and there are no affinity rules; dynamic disks stay small; a drain live-migrates what runs and fails where that cannot
+// be; files on a host's own disks exist, but only as far as machines and Get-Item need them. There are no guests yet:
+// a machine has a place for one, and a heartbeat.
 package hypervsim

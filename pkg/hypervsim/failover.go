@@ -47,7 +47,9 @@ func (w *World) failHost(h *host) {
 		}
 	}
 	h.sessions = nil
-	w.interruptJobs(h)
+	for job := range h.jobs {
+		w.forget(job.event)
+	}
 	for _, m := range w.machinesOn(h, everyMachine) {
 		w.interrupt(m)
 	}
@@ -62,14 +64,15 @@ func (w *World) failHost(h *host) {
 		h.detection = w.after(w.durations.Detection, func() { w.loseMembership(h) })
 		return
 	}
+	w.interruptJobs(h)
 	w.failOver()
 }
 
+// interruptJobs ends what a host did that is gone: what it had open is open no longer.
 func (w *World) interruptJobs(h *host) {
 	jobs := slices.SortedFunc(maps.Keys(h.jobs), func(a, b *work) int { return a.event.seq - b.event.seq })
 	clear(h.jobs)
 	for _, job := range jobs {
-		w.forget(job.event)
 		job.interrupted()
 	}
 }
@@ -92,6 +95,7 @@ func (w *World) loseMembership(h *host) {
 	h.member, h.isolated = false, true
 	w.happened("node " + h.name + " left the host cluster")
 	w.rehomeCore(h)
+	w.interruptJobs(h)
 	h.resiliency = w.after(w.durations.Resiliency, func() {
 		h.isolated = false
 		w.happened("the resiliency period of node " + h.name + " is over")

@@ -14,7 +14,7 @@ import (
 type work struct {
 	host  *host
 	event *event
-	// interrupted is what becomes of it when the host goes down.
+	// interrupted is what becomes of it when the host cluster finds that the host is gone.
 	interrupted func()
 }
 
@@ -179,7 +179,8 @@ func (p *copying) fail(cause error) {
 	p.w.happened("copying " + p.record.Destination + " failed: " + text)
 }
 
-// interrupted leaves the part that was copied.
+// interrupted leaves the part that was copied. The record says so, so that the work can be asked for again; on real
+// hosts whoever reads it has to find that the node which it names is gone.
 func (p *copying) interrupted() {
 	if p.partial != nil {
 		p.partial.holder = ""

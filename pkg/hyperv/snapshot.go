@@ -292,17 +292,23 @@ func (s *Snapshot) absence() Presence {
 	return Unknown
 }
 
-// GroupOf finds the group of a machine by the machine's id.
+// GroupOf finds the group of a machine by the machine's id; of two that claim it, the first by name. Without quorum groups
+// are not to be trusted.
 func (s *Snapshot) GroupOf(vmID string) (*Group, Presence) {
-	for i := range s.Groups {
-		if strings.EqualFold(s.Groups[i].VMID, vmID) && vmID != "" {
-			return &s.Groups[i], Known
-		}
-	}
 	if s.Cluster == nil || !s.Cluster.Quorate {
 		return nil, Unknown
 	}
-	return nil, Absent
+	var found *Group
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		if vmID != "" && strings.EqualFold(g.VMID, vmID) && (found == nil || g.Name < found.Name) {
+			found = g
+		}
+	}
+	if found == nil {
+		return nil, Absent
+	}
+	return found, Known
 }
 
 // Folder finds a stamped folder by its path.

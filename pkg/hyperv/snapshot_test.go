@@ -108,6 +108,7 @@ func TestLookUps(t *testing.T) {
 		"nothing in folder":       {"Everybody was asked.", fine, in(pool + `\b`), hyperv.Absent},
 		"in folder, silent host":  {"A machine of the silent host may lie there.", silent, in(pool + `\b`), hyperv.Unknown},
 		"group":                   {"The host cluster told it.", silent, group(idA), hyperv.Known},
+		"group, no quorum":        {"Groups are not to be trusted.", noQuorum, group(idA), hyperv.Unknown},
 		"no group":                {"The host cluster alone knows groups.", silent, group(idB), hyperv.Absent},
 		"no group, no quorum":     {"Groups are not to be trusted.", noQuorum, group(idB), hyperv.Unknown},
 		"no group, no cluster":    {"Nobody told.", noCluster, group(idB), hyperv.Unknown},

@@ -65,14 +65,16 @@ func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal) (*Admissio
 
 // underWay names what is already moving of ours, or nothing.
 func underWay(seen *hyperv.Snapshot, rules []Rule) string {
-	for _, g := range groupsByName(seen) {
-		if !isMember(rules, g.VMID) {
-			continue
-		}
-		if vm, presence := seen.Machine(g.VMID); presence == hyperv.Known && vm.Migrating() {
+	var ids []string
+	for _, r := range rules {
+		ids = append(ids, r.VMIDs...)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if vm, presence := seen.Machine(id); presence == hyperv.Known && vm.Migrating() {
 			return vm.Name + " is migrating"
 		}
-		if g.Moving() {
+		if g, presence := seen.GroupOf(id); presence == hyperv.Known && g.Moving() {
 			return g.Name + " is changing state"
 		}
 	}
@@ -86,14 +88,9 @@ func target(seen *hyperv.Snapshot, rules []Rule, id string) (host, why string) {
 	if presence != hyperv.Known || groupPresence != hyperv.Known || vm.Configuration == nil {
 		return "", "the machine cannot be seen"
 	}
-	need := requirement{memoryBytes: vm.Configuration.MemoryBytes, version: vm.Version, classNames: group.ClassNames, id: id}
-	for _, a := range vm.Adapters {
-		if a.SwitchName != "" {
-			need.switches = append(need.switches, a.SwitchName)
-		}
-	}
+	need := needs(vm, group)
 	switch {
-	case !isMember(rules, id) || !inMemberFolder(vm, seen):
+	case !isMember(rules, id) || !ofMember(id, seen):
 		return "", vm.Name + " is no member of a guest cluster"
 	case !vm.Healthy() || onTheMove(vm, group):
 		return "", vm.Name + " has no good heartbeat"
@@ -104,6 +101,17 @@ func target(seen *hyperv.Snapshot, rules []Rule, id string) (host, why string) {
 		return "", why
 	}
 	return bestTarget(seen, vm, need)
+}
+
+// needs are what a machine needs of a host as it is now.
+func needs(vm *hyperv.Machine, group *hyperv.Group) requirement {
+	need := requirement{memoryBytes: vm.Configuration.MemoryBytes, version: vm.Version, classNames: group.ClassNames, id: vm.ID}
+	for _, a := range vm.Adapters {
+		if a.SwitchName != "" {
+			need.switches = append(need.switches, a.SwitchName)
+		}
+	}
+	return need
 }
 
 func isMember(rules []Rule, id string) bool {

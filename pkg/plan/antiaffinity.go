@@ -49,7 +49,7 @@ func ForAntiAffinityGroup(want AntiAffinityGroup, seen *hyperv.Snapshot) Plan {
 	var calls []hostagent.Call
 	for i, m := range members {
 		g, presence := seen.GroupOf(m.VMID)
-		if presence == hyperv.Known && !slices.Contains(g.ClassNames, want.ClassName) {
+		if presence == hyperv.Known && !slices.Contains(g.ClassNames, want.ClassName) && ofMember(g.VMID, seen) {
 			calls = append(calls, cmdlet.AddClassName(fmt.Sprintf("add%d", i), g.VMID, want.ClassName))
 		}
 	}
@@ -74,11 +74,11 @@ func removals(p *Plan, className string, members []PlacedMember, seen *hyperv.Sn
 		if wanted || g.VMID == "" || !slices.Contains(g.ClassNames, className) {
 			continue
 		}
-		vm, presence := seen.Machine(g.VMID)
+		_, presence := seen.Machine(g.VMID)
 		switch {
 		case presence == hyperv.Unknown:
 			p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s carries the class name and cannot be seen: not every host answers", g.Name))
-		case presence == hyperv.Known && inMemberFolder(vm, seen):
+		case ofMember(g.VMID, seen):
 			calls = append(calls, cmdlet.RemoveClassName(fmt.Sprintf("remove%d", i), g.VMID, className))
 		}
 	}
@@ -86,12 +86,15 @@ func removals(p *Plan, className string, members []PlacedMember, seen *hyperv.Sn
 }
 
 func groupsByName(seen *hyperv.Snapshot) []hyperv.Group {
-	return slices.SortedFunc(slices.Values(seen.Groups), func(a, b hyperv.Group) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(slices.Values(seen.Groups), func(a, b hyperv.Group) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.VMID, b.VMID))
+	})
 }
 
-// inMemberFolder reports whether a machine lies in a folder that a stamp calls a member's.
-func inMemberFolder(vm *hyperv.Machine, seen *hyperv.Snapshot) bool {
-	return slices.ContainsFunc(seen.Folders, func(f hyperv.Folder) bool {
+// ofMember reports whether a machine is there and lies in a folder that a stamp calls a member's.
+func ofMember(id string, seen *hyperv.Snapshot) bool {
+	vm, presence := seen.Machine(id)
+	return presence == hyperv.Known && slices.ContainsFunc(seen.Folders, func(f hyperv.Folder) bool {
 		return f.Readable && f.Stamp.Kind == hyperv.KindGuestCluster && hyperv.Within(f.Path, vm.Location)
 	})
 }

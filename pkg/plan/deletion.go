@@ -72,7 +72,7 @@ func deleteMachine(p *Plan, m Member, vm *hyperv.Machine, seen *hyperv.Snapshot)
 	busy := onTheMove(vm, group)
 	switch {
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown:
-		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
+		p.wait(v1alpha1.ReasonObservationIncomplete, unread(m, groupPresence))
 	case !busy && (vm.Off() || vm.State == "Saved"):
 		p.step(removeMachine(m, vm, group))
 	case seen.Memory.SettlingFor[hyperv.Key(vm.ID)] > shutDownLimit:

@@ -105,7 +105,7 @@ func TestDeletion(t *testing.T) {
 		"removed, host silent":         {reason: "It may run on the silent host.", wanted: onlyA, seen: all(noMachine, noGroup, noFolder, absent(2), hv03Silent), want: cannotSee},
 		"pool unread":                  {reason: "Whose it is cannot be told.", wanted: onlyA, seen: func(s *hyperv.Snapshot) { s.PoolsSeen, s.Folders = nil, nil }, want: []string{`wait (ObservationIncomplete): folder ` + folderA + ` cannot be read`}},
 		"configuration unread":         {reason: "Which disks to take off is not known.", wanted: onlyA, seen: all(off, vm(func(m *hyperv.Machine) { m.Configuration = nil })), want: []string{`wait (ObservationIncomplete): the configuration of SQL-A has not been read yet`}},
-		"groups unread":                {reason: "Whether it is a role is not known.", wanted: onlyA, seen: all(off, func(s *hyperv.Snapshot) { s.Cluster, s.Groups = nil, nil }), want: []string{`wait (ObservationIncomplete): the configuration of SQL-A has not been read yet`}},
+		"groups unread":                {reason: "Whether it is a role is not known.", wanted: onlyA, seen: all(off, func(s *hyperv.Snapshot) { s.Cluster, s.Groups = nil, nil }), want: []string{`wait (ObservationIncomplete): the host cluster cannot be read, or has no quorum`}},
 		"foreign folder, never made":   {reason: "Nothing of ours can be in it.", wanted: neverRecordedA, seen: foreignStamp},
 		"foreign folder, recorded":     {reason: "What is not ours by stamp is not removed; letting it go is the user's choice.", wanted: onlyA, seen: foreignStamp, want: leftAlone},
 		"stamp gone, recorded":         {reason: "What is not ours by stamp is not removed; letting it go is the user's choice.", wanted: onlyA, seen: noFolder, want: leftAlone},

@@ -37,7 +37,7 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	host, known := seen.Host(vm.HostName)
 	switch {
 	case vm.Configuration == nil || groupPresence == hyperv.Unknown || !known:
-		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("the configuration of %s has not been read yet", m.Name))
+		p.wait(v1alpha1.ReasonObservationIncomplete, unread(m, groupPresence))
 		return
 	case vm.State == "Starting":
 		awaitGuest(p, m, vm)
@@ -60,6 +60,13 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	r.role()
 	r.start()
 	r.finish()
+}
+
+func unread(m Member, group hyperv.Presence) string {
+	if group == hyperv.Unknown {
+		return "the host cluster cannot be read, or has no quorum"
+	}
+	return fmt.Sprintf("the configuration of %s has not been read yet", m.Name)
 }
 
 // onTheMove reports whether something is going on with a machine, or its group is on another host than itself.

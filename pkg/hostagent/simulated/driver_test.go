@@ -220,7 +220,7 @@ func TestNothingListens(t *testing.T) {
 	if _, err := New(address).Open(t.Context(), hostagent.Target{Host: "hv01"}); !errors.Is(err, hostagent.Unreachable) {
 		t.Errorf("Open: %v, want Unreachable", err)
 	}
-	if _, err := New("not an address").Open(t.Context(), hostagent.Target{}); !errors.Is(err, hostagent.Invalid) {
+	if _, err := New("not an address").Open(t.Context(), hostagent.Target{}); !errors.Is(err, hostagent.Invalid) || !strings.Contains(err.Error(), "to be written as 127.0.0.1:7100") {
 		t.Errorf("Open with a wrong address: %v, want Invalid", err)
 	}
 }

@@ -46,8 +46,10 @@ func (l *line) close() { l.transport.CloseIdleConnections() }
 type stage int
 
 const (
+	// misdirected: the address is none.
+	misdirected stage = iota
 	// unsent: no connection came about, so nothing left this process.
-	unsent stage = iota
+	unsent
 	// lost: something may have been sent and no whole answer came.
 	lost
 	// unreadable: an answer came that is none of ours.
@@ -66,6 +68,8 @@ func (e *brokenError) Unwrap() error { return e.err }
 
 func (e *brokenError) class(ctx context.Context) hostagent.Class {
 	switch {
+	case e.stage == misdirected:
+		return hostagent.Invalid
 	case e.stage != unsent && e.changes:
 		return hostagent.OutcomeUnknown
 	case e.stage == unreadable:
@@ -84,7 +88,7 @@ func (e *brokenError) class(ctx context.Context) hostagent.Class {
 func (l *line) exchange(ctx context.Context, r request, out any) error {
 	req, err := r.http(ctx)
 	if err != nil {
-		return &hostagent.Error{Class: hostagent.Invalid, Op: "reach the simulator", Err: err}
+		return &brokenError{stage: misdirected, err: fmt.Errorf("the simulator's address is to be written as 127.0.0.1:7100: %w", err)}
 	}
 	resp, err := l.client.Do(req)
 	if err != nil {

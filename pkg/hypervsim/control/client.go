@@ -21,8 +21,8 @@ import (
 // requestTimeout bounds one request, whatever its context allows: the control API never waits for the world's clock.
 const requestTimeout = 30 * time.Second
 
-// Client asks one simulator. Its errors are *hostagent.Error: what the simulator refused with its class, and Unreachable
-// when nothing was heard of it. It holds no connection between two requests.
+// Client asks one simulator. Its errors have a class: an *Error what the simulator refused, Unreachable when nothing was
+// heard of it. It holds no connection between two requests.
 type Client struct {
 	base url.URL
 	http http.Client
@@ -105,29 +105,37 @@ func (c *Client) Faults(ctx context.Context) ([]hypervsim.FaultStatistics, error
 	return rules, nil
 }
 
+// Error is a refusal of the simulator, in its words.
+type Error struct {
+	Class   hostagent.Class
+	Message string
+}
+
+func (e *Error) Error() string { return "the simulator: " + e.Message }
+
+// Unwrap gives the class, for errors.Is and hostagent.ClassOf.
+func (e *Error) Unwrap() error { return e.Class }
+
 // exchange sends in, if there is any, and reads the answer into out, if one is wanted.
 func (c *Client) exchange(ctx context.Context, method string, u *url.URL, in, out any) error {
-	fail := func(class hostagent.Class, err error) error {
-		return &hostagent.Error{Class: class, Op: method + " " + u.Path, Err: err}
-	}
 	var body bytes.Buffer
 	if in != nil {
 		if err := json.NewEncoder(&body).Encode(in); err != nil {
-			return fail(hostagent.Invalid, err)
+			return fmt.Errorf("%w: %w", hostagent.Invalid, err)
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), &body)
 	if err != nil {
-		return fail(hostagent.Invalid, err)
+		return fmt.Errorf("%w: the simulator's address is %q; write it as 127.0.0.1:7100: %w", hostagent.Invalid, c.base.Host, err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fail(hostagent.Unreachable, err)
+		return fmt.Errorf("asking the simulator: %w: %w", hostagent.Unreachable, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, simulated.MaxBytes))
 	if err != nil {
-		return fail(hostagent.Unreachable, err)
+		return fmt.Errorf("hearing the simulator: %w: %w", hostagent.Unreachable, err)
 	}
 	if resp.StatusCode/100 != 2 {
 		return refusal(resp, answer)
@@ -136,7 +144,7 @@ func (c *Client) exchange(ctx context.Context, method string, u *url.URL, in, ou
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return fail(hostagent.Protocol, err)
+		return fmt.Errorf("reading the simulator's answer: %w: %w", hostagent.Protocol, err)
 	}
 	return nil
 }
@@ -145,10 +153,7 @@ func (c *Client) exchange(ctx context.Context, method string, u *url.URL, in, ou
 func refusal(resp *http.Response, answer []byte) error {
 	var f simulated.Failure
 	if err := json.Unmarshal(answer, &f); err != nil || f.Class == "" {
-		f = simulated.Failure{
-			Class: hostagent.Protocol, Op: resp.Request.Method + " " + resp.Request.URL.Path,
-			Message: fmt.Sprintf("the answer is %s without an error class: is this address the simulator's?", resp.Status),
-		}
+		return fmt.Errorf("%w: %s answers %s without an error class: is this address the simulator's?", hostagent.Protocol, resp.Request.URL, resp.Status)
 	}
-	return f.Err()
+	return &Error{Class: f.Class, Message: f.Message}
 }

@@ -115,6 +115,10 @@ var actions = map[string]action{
 		does: "makes a folder on a volume, with a stamp file if there is a stamp", fields: []string{"path"}, optional: []string{"stamp"},
 		do: func(w *hypervsim.World, a control.Action) error { return w.AddFolder(a.Path, a.Stamp) },
 	},
+	"RemoveFolder": {
+		does: "removes a folder on a volume with all that is in it", fields: []string{"path"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.RemoveFolder(a.Path) },
+	},
 	"AddFile": {
 		does: "makes a file on a volume; one named as a disk is one", fields: []string{"path", "bytes"},
 		do: func(w *hypervsim.World, a control.Action) error { return w.AddFile(a.Path, *a.Bytes) },

@@ -1,11 +1,12 @@
 package endpoint
 
 import (
-	"context"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -103,10 +104,26 @@ var examples = map[string]struct {
 	"RenameGroup":      {action: control.Action{Group: app, Name: "app2"}},
 	"RemoveGroup":      {action: control.Action{Group: app}},
 	"AddFolder":        {action: control.Action{Path: `C:\ClusterStorage\Gold\made`, Stamp: "{}"}},
+	"RemoveFolder":     {before: func(w *hypervsim.World) error { return w.RemoveVM(app, hypervsim.KeepFiles) }, action: control.Action{Path: folder}},
 	"AddFile":          {action: control.Action{Path: folder + `\more.vhdx`, Bytes: new(hypervsim.GiB)}},
 	"RemoveFile":       {action: control.Action{Path: another}},
 	"SetCSVFree":       {action: control.Action{Path: folder, Bytes: new(int64(0))}},
 	"SetCSVOwner":      {action: control.Action{Path: folder, Host: "hv03"}},
+}
+
+// notActions are the world's methods that other requests reach, or that only who holds the world may call.
+var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "Journal", "Now", "RemoveFault", "State"}
+
+func TestEveryControlMethodIsAnAction(t *testing.T) {
+	var methods []string
+	for m := range reflect.TypeFor[*hypervsim.World]().Methods() {
+		if !slices.Contains(notActions, m.Name) {
+			methods = append(methods, m.Name)
+		}
+	}
+	if diff := cmp.Diff(methods, slices.Sorted(maps.Keys(actions))); diff != "" {
+		t.Errorf("methods without an action, or actions without a method (-methods +actions):\n%s", diff)
+	}
 }
 
 func TestEveryActionChangesTheWorld(t *testing.T) {
@@ -290,10 +307,25 @@ Get-VMHost
 	}
 }
 
-func TestAnUnreachableSimulator(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := control.New("127.0.0.1:1").State(ctx); !errors.Is(err, hostagent.Unreachable) {
-		t.Errorf("got %v, want Unreachable", err)
+func TestTheClientsErrors(t *testing.T) {
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(elsewhere.Close)
+	tests := map[string]struct {
+		address string
+		class   hostagent.Class
+		text    string
+	}{
+		"the simulator refuses": {serve(t, still(t)), hostagent.Conflict, "the simulator: Conflict: host hv01 has not failed"},
+		"nobody listens":        {"127.0.0.1:1", hostagent.Unreachable, "asking the simulator: Unreachable: "},
+		"another server":        {strings.TrimPrefix(elsewhere.URL, "http://"), hostagent.Protocol, "is this address the simulator's?"},
+		"no address":            {"a b", hostagent.Invalid, `the simulator's address is "a b"; write it as 127.0.0.1:7100`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := control.New(test.address).Do(t.Context(), control.Action{Action: "ReturnHost", Host: "hv01"})
+			if hostagent.ClassOf(err) != test.class || !errors.Is(err, test.class) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
+			}
+		})
 	}
 }

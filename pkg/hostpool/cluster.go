@@ -79,9 +79,12 @@ func (c *Cluster) reconfigure(config Config) {
 	same := slices.Equal(c.conf.Pools, config.Pools) && slices.Equal(c.conf.Files, config.Files) && c.conf.PollInterval == config.PollInterval
 	c.conf = config
 	c.mu.Unlock()
-	if same {
-		return
+	if !same {
+		c.pollNow()
 	}
+}
+
+func (c *Cluster) pollNow() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -364,7 +367,7 @@ func (c *Cluster) publish(reading int) {
 	before, next := c.latest, c.facts.snapshot(now)
 	c.facts.memory.remember(next, c.facts.counts(reading), now)
 	c.latest = next
-	change := difference(before, next)
+	change := difference(before, next, c.facts.memory.owners)
 	c.mu.Unlock()
 	change.HostCluster = c.name
 	if change.Hosts || len(change.Objects) > 0 {
@@ -403,6 +406,10 @@ func (c *Cluster) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results
 	b.Target.Host = cmp.Or(b.Target.Host, c.candidates()[0])
 	results, err := c.sessions.run(runCtx, b)
 	c.Refresh(ctx, c.touched(b.Target.Host)...)
+	if ctx.Err() != nil {
+		// The caller's time was over before that reading: what it left unknown is read again at once.
+		c.pollNow()
+	}
 	return results, err
 }
 

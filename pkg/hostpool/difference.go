@@ -2,30 +2,69 @@ package hostpool
 
 import (
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"guestclustering.io/operator/pkg/hyperv"
 )
 
-// difference finds which objects and whether the hosts differ between two snapshots.
-func difference(before, next *hyperv.Snapshot) Change {
+// difference finds which objects and whether the hosts differ between two snapshots. owners are the stamps of what was
+// seen before, by Key.
+func difference(before, next *hyperv.Snapshot, owners map[string]hyperv.Stamp) Change {
 	if before == nil {
 		before = &hyperv.Snapshot{}
 	}
 	var change Change
-	change.Hosts = before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next))
+	change.Hosts = before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next)) ||
+		believes(next) != believes(before)
 	was, is := byFolder(before), byFolder(next)
 	for path, view := range is {
-		if !reflect.DeepEqual(was[path], view) {
-			change.Objects = append(change.Objects, view.Folder.Stamp)
+		old, known := was[path]
+		if reflect.DeepEqual(old, view) {
+			continue
+		}
+		change.concerns(view.Folder)
+		if known && old.Folder.Stamp != view.Folder.Stamp {
+			change.concerns(old.Folder)
 		}
 	}
 	for path, view := range was {
 		if _, still := is[path]; !still {
-			change.Objects = append(change.Objects, view.Folder.Stamp)
+			change.concerns(view.Folder)
+		}
+	}
+	for key := range next.Memory.LastSeen {
+		if believedGone(next, key) != believedGone(before, key) {
+			change.add(owners[key])
 		}
 	}
 	return change
+}
+
+// believes reports whether a snapshot proves losses, also of what this process never saw: only from the second complete
+// snapshot on.
+func believes(s *hyperv.Snapshot) bool { return s.Memory.CompleteSnapshots >= lossAfter }
+
+func believedGone(s *hyperv.Snapshot, key string) bool {
+	_, known := s.Memory.LastSeen[key]
+	return known && s.Memory.AbsentFor(key) >= lossAfter
+}
+
+// lossAfter is from how many complete snapshots something must be absent before it is held for gone.
+const lossAfter = 2
+
+// concerns adds the object of a folder, if its stamp says whose it is.
+func (c *Change) concerns(f hyperv.Folder) {
+	if f.Readable {
+		c.add(f.Stamp)
+	}
+}
+
+func (c *Change) add(stamp hyperv.Stamp) {
+	if stamp.Kind != "" && !slices.Contains(c.Objects, stamp) {
+		c.Objects = append(c.Objects, stamp)
+	}
 }
 
 // folderView is everything that a snapshot holds about what lies in one folder.
@@ -34,42 +73,83 @@ type folderView struct {
 	Machines []hyperv.Machine
 	Groups   []hyperv.Group
 	Disks    []hyperv.VirtualDisk
+	// AttachedTo are the ids of the machines that have a disk of the folder.
+	AttachedTo []string
+	// Settling is for how many minutes each machine has been in a state of transition: who waits for one looks again.
+	Settling []int
 }
 
 func byFolder(s *hyperv.Snapshot) map[string]folderView {
-	views := make(map[string]folderView, len(s.Folders))
-	for _, f := range s.Folders {
-		views[hyperv.Key(f.Path)] = folderView{Folder: f}
+	folders := foldersByKey(s)
+	views := make(map[string]folderView, len(folders))
+	for key, f := range folders {
+		views[key] = folderView{Folder: f}
 	}
-	groups := make(map[string]hyperv.Group, len(s.Groups))
-	for _, g := range s.Groups {
-		groups[hyperv.Key(g.VMID)] = g
-	}
-	for _, h := range s.Hosts {
-		for _, vm := range h.Machines {
-			in(views, vm.Location, func(v *folderView) {
-				v.Machines = append(v.Machines, vm)
-				if g, ok := groups[hyperv.Key(vm.ID)]; ok {
-					v.Groups = append(v.Groups, g)
-				}
-			})
+	in := func(path string, change func(*folderView)) {
+		if key, ok := holding(folders, path); ok {
+			view := views[key]
+			change(&view)
+			views[key] = view
 		}
 	}
+	locations := make(map[string]string)
+	for _, h := range s.Hosts {
+		for _, vm := range h.Machines {
+			locations[hyperv.Key(vm.ID)] = vm.Location
+			in(vm.Location, func(v *folderView) {
+				v.Machines = append(v.Machines, vm)
+				v.Settling = append(v.Settling, int(s.Memory.SettlingFor[hyperv.Key(vm.ID)]/time.Minute))
+			})
+			for _, d := range drives(vm) {
+				in(d.Path, func(v *folderView) { v.AttachedTo = append(v.AttachedTo, vm.ID) })
+			}
+		}
+	}
+	for _, g := range s.Groups {
+		in(locationOf(g, locations, folders), func(v *folderView) { v.Groups = append(v.Groups, g) })
+	}
 	for _, d := range s.Disks {
-		in(views, d.Path, func(v *folderView) { v.Disks = append(v.Disks, d) })
+		in(d.Path, func(v *folderView) { v.Disks = append(v.Disks, d) })
 	}
 	return views
 }
 
-// in changes the view of the folder that a path lies in, if it lies in one.
-func in(views map[string]folderView, path string, change func(*folderView)) {
-	for key := hyperv.Key(path); key != ""; key = key[:max(strings.LastIndex(key, `\`), 0)] {
-		if view, ok := views[key]; ok {
-			change(&view)
-			views[key] = view
-			return
+func drives(vm hyperv.Machine) []hyperv.Drive {
+	if vm.Configuration == nil {
+		return nil
+	}
+	return vm.Configuration.Drives
+}
+
+// locationOf is where a group's machine lies. When no host shows the machine, the group's name says whose it is.
+func locationOf(g hyperv.Group, locations map[string]string, folders map[string]hyperv.Folder) string {
+	if location, ok := locations[hyperv.Key(g.VMID)]; ok {
+		return location
+	}
+	for path, f := range folders {
+		if f.Readable && f.Stamp.Member != "" && strings.EqualFold(g.Name, hyperv.MachineName(f.Stamp.Namespace, f.Stamp.Member)) {
+			return path
 		}
 	}
+	return ""
+}
+
+func foldersByKey(s *hyperv.Snapshot) map[string]hyperv.Folder {
+	folders := make(map[string]hyperv.Folder, len(s.Folders))
+	for _, f := range s.Folders {
+		folders[hyperv.Key(f.Path)] = f
+	}
+	return folders
+}
+
+// holding finds the key of the folder that a path lies in, if it lies in one.
+func holding(folders map[string]hyperv.Folder, path string) (string, bool) {
+	for key := hyperv.Key(path); key != ""; key = hyperv.DirName(key) {
+		if _, ok := folders[key]; ok {
+			return key, true
+		}
+	}
+	return "", false
 }
 
 // hostView is what concerns the host cluster itself, without what moves all the time.

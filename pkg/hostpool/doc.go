@@ -42,9 +42,7 @@ type Change struct {
 
 // Pool is every host cluster by name.
 type Pool struct {
-	ctx    context.Context
-	clock  clock.Clock
-	notify func(Change)
+	start func(name string, config Config) *Cluster
 
 	mu       sync.Mutex
 	clusters map[string]*Cluster
@@ -53,7 +51,8 @@ type Pool struct {
 // New makes an empty pool. Polling ends with ctx. notify is called from the polling goroutines when something differs
 // from the last snapshot; it must not block.
 func New(ctx context.Context, c clock.Clock, notify func(Change)) *Pool {
-	return &Pool{ctx: ctx, clock: c, notify: notify, clusters: map[string]*Cluster{}}
+	start := func(name string, config Config) *Cluster { return newCluster(ctx, name, config, c, notify) }
+	return &Pool{start: start, clusters: map[string]*Cluster{}}
 }
 
 // Set starts polling a host cluster, or changes how it is polled. It does not wait for an answer.
@@ -66,7 +65,7 @@ func (p *Pool) Set(name string, config Config) *Cluster {
 		ok = false
 	}
 	if !ok {
-		c = newCluster(p.ctx, name, config, p.clock, p.notify)
+		c = p.start(name, config)
 		p.clusters[name] = c
 		return c
 	}

@@ -107,60 +107,7 @@ func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 		h.State = hyperv.HostUnknown
 	}
 	since, down := f.downSince[n.Name]
-	h.Gone = f.clusterOK && n.State == hyperv.HostDown && down && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
-	if h.Gone {
-		// What it told before it went down is not there any more.
-		h = hyperv.Host{Name: n.Name, State: n.State, Gone: true}
-	}
+	// One that still answers is not gone, whatever the host cluster thinks of it.
+	h.Gone = f.clusterOK && n.State == hyperv.HostDown && down && !known.ok && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
 	return h
-}
-
-// memory is what several snapshots tell together.
-type memory struct {
-	complete int
-	lastSeen map[string]int
-	// moving is since when a machine, or its group, has been in a state of transition.
-	moving map[string]time.Time
-}
-
-// forgetAfter bounds the memory: what was absent from more complete snapshots than this counts as never seen, which means
-// the same to everybody who asks.
-const forgetAfter = 10
-
-func newMemory() memory { return memory{lastSeen: map[string]int{}, moving: map[string]time.Time{}} }
-
-// remember takes in a snapshot of a full reading and writes into it what it means together with those before.
-func (m *memory) remember(s *hyperv.Snapshot, counts bool, now time.Time) {
-	if counts && s.Complete() {
-		m.complete++
-	}
-	seen := func(key string) { m.lastSeen[hyperv.Key(key)] = m.complete }
-	settling := map[string]time.Time{}
-	for _, h := range s.Hosts {
-		for _, vm := range h.Machines {
-			seen(vm.ID)
-			if group, known := s.GroupOf(vm.ID); !vm.Settled() || known == hyperv.Known && group.Moving() {
-				since, known := m.moving[hyperv.Key(vm.ID)]
-				if !known {
-					since = now
-				}
-				settling[hyperv.Key(vm.ID)] = since
-			}
-		}
-	}
-	for _, d := range s.Disks {
-		seen(d.Path)
-	}
-	m.moving = settling
-	s.Memory = hyperv.Memory{CompleteSnapshots: m.complete, LastSeen: map[string]int{}, SettlingFor: map[string]time.Duration{}}
-	for key, n := range m.lastSeen {
-		if m.complete-n > forgetAfter {
-			delete(m.lastSeen, key)
-			continue
-		}
-		s.Memory.LastSeen[key] = n
-	}
-	for key, since := range settling {
-		s.Memory.SettlingFor[key] = now.Sub(since)
-	}
 }

@@ -24,7 +24,11 @@ func (c *Cluster) ReserveMAC(adapter string, ranges []hyperv.MACRange, used map[
 	taken := c.takenMACs()
 	for _, r := range ranges {
 		for mac := r.First; mac <= r.Last; mac++ {
-			if !taken[mac] && !used[mac] && !c.inHostPool(mac) {
+			if pool, in := c.hostPool(mac); in {
+				mac = pool.Last
+				continue
+			}
+			if !taken[mac] && !used[mac] {
 				c.macs[adapter] = mac
 				return mac, nil
 			}
@@ -54,16 +58,17 @@ func (c *Cluster) takenMACs() map[hyperv.MAC]bool {
 	return taken
 }
 
-func (c *Cluster) inHostPool(mac hyperv.MAC) bool {
+// hostPool finds the pool of its own from which a host gives out an address.
+func (c *Cluster) hostPool(mac hyperv.MAC) (hyperv.MACRange, bool) {
 	if c.latest == nil {
-		return false
+		return hyperv.MACRange{}, false
 	}
 	for _, h := range c.latest.Hosts {
 		if h.Answered && h.MACPool.Contains(mac) {
-			return true
+			return h.MACPool, true
 		}
 	}
-	return false
+	return hyperv.MACRange{}, false
 }
 
 // ReleaseMACs forgets the reservations of all adapters whose names begin with the prefix: their object is gone.

@@ -14,6 +14,8 @@ type sessions struct {
 
 	mu     sync.Mutex
 	agents map[string]hostagent.Agent
+	// closed is whether the host cluster is not ours to talk to any more.
+	closed bool
 }
 
 // run runs a batch on its target's agent. After a transport error the agent is closed: the next batch opens a new
@@ -33,8 +35,12 @@ func (s *sessions) run(ctx context.Context, b hostagent.Batch) (hostagent.Result
 func (s *sessions) open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
 	s.mu.Lock()
 	agent, ok := s.agents[target.Host]
+	closed := s.closed
 	s.mu.Unlock()
-	if ok {
+	switch {
+	case closed:
+		return nil, ended(target)
+	case ok:
 		return agent, nil
 	}
 	// Opening may take long; the lock is not held meanwhile.
@@ -44,6 +50,9 @@ func (s *sessions) open(ctx context.Context, target hostagent.Target) (hostagent
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.Join(ended(target), agent.Close())
+	}
 	if other, raced := s.agents[target.Host]; raced {
 		return other, agent.Close()
 	}
@@ -61,9 +70,16 @@ func (s *sessions) drop(host string, agent hostagent.Agent) {
 	_ = agent.Close()
 }
 
+// ended is why a batch is not sent after the end.
+func ended(target hostagent.Target) error {
+	return &hostagent.Error{Class: hostagent.Canceled, Op: "open", Target: target, Err: errors.New("the host cluster is not polled any more")}
+}
+
+// close ends every session, and those that are being opened.
 func (s *sessions) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	var errs []error
 	for host, agent := range s.agents {
 		errs = append(errs, agent.Close())

@@ -250,7 +250,9 @@ func (v view) foreignAdapter(r hyperv.MACRange) (who string, mac hyperv.MAC) {
 			}
 		}
 		for _, vm := range h.Machines {
-			if v.inStampedFolder(vm) {
+			// One that is being deleted may have lost its folder already; as long as its host is not read again, it still
+			// has the configuration that only ours are asked for.
+			if vm.Configuration != nil || v.inStampedFolder(vm) {
 				continue
 			}
 			i := slices.IndexFunc(vm.Adapters, func(a hyperv.Adapter) bool { return r.Contains(a.MAC) })

@@ -370,7 +370,7 @@ func (c *Cluster) publish(reading int) {
 	change := difference(before, next, c.facts.memory.owners)
 	c.mu.Unlock()
 	change.HostCluster = c.name
-	if change.Hosts || len(change.Objects) > 0 {
+	if change.Hosts || change.Addresses || len(change.Objects) > 0 {
 		c.notify(change)
 	}
 }

@@ -18,6 +18,7 @@ func difference(before, next *hyperv.Snapshot, owners map[string]hyperv.Stamp) C
 	var change Change
 	change.Hosts = before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next)) ||
 		believes(next) != believes(before)
+	change.Addresses = !reflect.DeepEqual(foreignAddresses(before), foreignAddresses(next))
 	was, is := byFolder(before), byFolder(next)
 	for path, view := range is {
 		old, known := was[path]
@@ -40,6 +41,19 @@ func difference(before, next *hyperv.Snapshot, owners map[string]hyperv.Stamp) C
 		}
 	}
 	return change
+}
+
+// foreignAddresses are the adapters of the machines that are not asked for their configuration: those of somebody else.
+func foreignAddresses(s *hyperv.Snapshot) map[string][]hyperv.Adapter {
+	addresses := map[string][]hyperv.Adapter{}
+	for _, h := range s.Hosts {
+		for _, vm := range h.Machines {
+			if vm.Configuration == nil {
+				addresses[h.Name+"/"+vm.ID] = vm.Adapters
+			}
+		}
+	}
+	return addresses
 }
 
 // believes reports whether a snapshot proves losses, also of what this process never saw: only from the second complete

@@ -36,8 +36,10 @@ type Change struct {
 	HostCluster string
 	// Objects are the stamps of the objects whose folders, machines, groups or disks differ.
 	Objects []hyperv.Stamp
-	// Hosts is whether anything differs that concerns the host cluster itself.
+	// Hosts is whether anything differs that concerns the host cluster itself, and so every object on it.
 	Hosts bool
+	// Addresses is whether the addresses differ that machines of somebody else have.
+	Addresses bool
 }
 
 // Pool is every host cluster by name.

@@ -104,10 +104,28 @@ func (s *site) close(ctx SpecContext) {
 
 func (s *site) shut(ctx context.Context) {
 	GinkgoHelper()
+	if CurrentSpecReport().Failed() {
+		s.explain(ctx)
+	}
 	s.checkStatuses(ctx)
 	s.checkJournal()
 	s.operator.end()
 	s.world.Close()
+}
+
+// explain tells what a failed spec left: the objects' conditions and what was done on the hosts.
+func (s *site) explain(ctx context.Context) {
+	for _, o := range s.objects(ctx) {
+		GinkgoWriter.Printf("%T %s: %s\n", o, o.GetName(), told(o))
+	}
+	for _, e := range s.world.Journal(0) {
+		switch {
+		case e.Call == nil:
+			GinkgoWriter.Printf("%d %s\n", e.Seq, e.Effect)
+		case e.Call.Changes():
+			GinkgoWriter.Printf("%d %s %d/%d %s %s %s %s %v\n", e.Seq, e.Host, e.Session, e.Batch, e.Call.Cmdlet, e.State, e.Fault, e.Effect, e.Errors)
+		}
+	}
 }
 
 // vm is the name that a member has on the hosts.

@@ -348,6 +348,9 @@ func startClusterGroup(c *call) error {
 		return wrongState(m, "Starting")
 	}
 	c.w.placeForStart(g, m)
+	if !m.host.available() {
+		return nodeUnavailable(m.host)
+	}
 	c.did("starting VM " + m.name + " on " + m.host.name)
 	cause := c.w.bringOnline(g, m)
 	c.waitForGroup(m)

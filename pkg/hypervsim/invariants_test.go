@@ -59,14 +59,41 @@ func (c *chaos) owner(id string) string {
 	return "hv01"
 }
 
-func (c *chaos) makeMachine() {
+// fail takes the power of a host, but never of more than two at a time, so that something is left to look at.
+func (c *chaos) fail() {
+	down := 0
+	for _, h := range c.State().Hosts {
+		if !h.Powered {
+			down++
+		}
+	}
+	if down < 2 {
+		_ = c.FailHost(c.host())
+	}
+}
+
+// mend brings back the first host that is failed or paused.
+func (c *chaos) mend() {
+	for _, h := range c.State().Hosts {
+		if !h.Powered {
+			_ = c.ReturnHost(h.Name)
+			return
+		}
+		if h.State == "Paused" {
+			_ = c.Resume(h.Name)
+			return
+		}
+	}
+}
+
+func (c *chaos) makeMachine(copying time.Duration) {
 	c.seq++
 	name := fmt.Sprintf("vm%d", c.seq)
 	folder := gold + `\` + name
 	disk := folder + `\os.vhdx`
 	host := c.host()
 	c.run(host, cmdlet.NewStampedFolder("f", folder, "s"), cmdlet.StartCopy("c", "work-"+name, "h", image, disk))
-	_ = c.Advance(time.Duration(rapid.IntRange(0, 90).Draw(c.T, "copying")) * time.Second)
+	_ = c.Advance(copying)
 	results := c.run(host, cmdlet.NewVM("vm", cmdlet.NewMachine{Name: name, Folder: folder, Version: "10.0", MemoryBytes: 8 * GiB, OSDisk: disk}),
 		cmdlet.AddController("ctl", "vm"), cmdlet.MakeNewClustered("g", "vm", name), cmdlet.MachineResourceOf("r", "vm"), cmdlet.SetOfflineAction("o", "r", 2))
 	if results == nil {
@@ -94,7 +121,9 @@ func (c *chaos) actions() map[string]func(*rapid.T) {
 		}
 	}
 	return map[string]func(*rapid.T){
-		"make": func(*rapid.T) { c.makeMachine() },
+		"make": func(*rapid.T) {
+			c.makeMachine(time.Duration(rapid.IntRange(40, 90).Draw(c.T, "copying")) * time.Second)
+		},
 		"attach": onVM(func(string) []hostagent.Call {
 			return []hostagent.Call{cmdlet.AttachSharedDisk("a", "vm", path(), slot())}
 		}),
@@ -102,16 +131,21 @@ func (c *chaos) actions() map[string]func(*rapid.T) {
 			return []hostagent.Call{cmdlet.DriveAt("d", "vm", slot()), cmdlet.DetachDrive("x", "d")}
 		}),
 		"start": func(*rapid.T) { c.run(c.host(), cmdlet.StartGroup("s", c.name0())) },
-		"stop":  func(*rapid.T) { c.run(c.host(), cmdlet.StopGroup("s", c.name0())) },
-		"move":  func(*rapid.T) { c.run(c.host(), cmdlet.LiveMigrate("m", c.vm(), c.host())) },
+		"start and wait": func(*rapid.T) {
+			start := cmdlet.StartGroup("s", c.name0())
+			delete(start.Parameters, "Wait")
+			c.run(c.host(), start)
+		},
+		"stop": func(*rapid.T) { c.run(c.host(), cmdlet.StopGroup("s", c.name0())) },
+		"move": func(*rapid.T) { c.run(c.host(), cmdlet.LiveMigrate("m", c.vm(), c.host())) },
 		"remove": onVM(func(id string) []hostagent.Call {
 			return []hostagent.Call{cmdlet.RemoveMachineGroup("g", id), cmdlet.RemoveVM("r", "vm")}
 		}),
 		"class":  func(*rapid.T) { c.run(c.host(), cmdlet.AddClassName("c", c.vm(), "apart")) },
-		"fail":   func(*rapid.T) { _ = c.FailHost(c.host()) },
-		"return": func(*rapid.T) { _ = c.ReturnHost(c.host()) },
+		"fail":   func(*rapid.T) { c.fail() },
+		"return": func(*rapid.T) { c.mend() },
 		"drain":  func(*rapid.T) { _ = c.Drain(c.host()) },
-		"resume": func(*rapid.T) { _ = c.Resume(c.host()) },
+		"resume": func(*rapid.T) { c.mend() },
 		"off":    func(*rapid.T) { _ = c.TurnOffVM(c.vm()) },
 		"copy": func(*rapid.T) {
 			id, err := c.CopyVM(c.vm(), "")
@@ -225,6 +259,10 @@ func TestInvariants(t *testing.T) {
 		c := &chaos{T: rt, World: w, ids: map[string]bool{}}
 		c.run("hv01", cmdlet.NewStampedFolder("f", gold+`\shared`, "shared"), cmdlet.NewVHD("a", diskPaths[0], GiB, false),
 			cmdlet.NewVHD("b", diskPaths[1], GiB, false), cmdlet.NewVHD("c", diskPaths[2], 10*GiB, true))
+		for range 3 {
+			c.makeMachine(2 * time.Minute)
+			c.run("hv01", cmdlet.StartGroup("s", fmt.Sprintf("vm%d", c.seq)))
+		}
 		rt.Repeat(c.actions())
 		c.neverSaved()
 	})

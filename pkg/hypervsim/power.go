@@ -30,8 +30,11 @@ func (w *World) start(m *machine) error {
 	return nil
 }
 
-// startable checks what a start needs: memory, the disks, and an address for every dynamic adapter.
+// startable checks what a start needs: a host, memory, the disks, and an address for every dynamic adapter.
 func (w *World) startable(m *machine) error {
+	if !m.host.powered {
+		return nodeUnavailable(m.host)
+	}
 	if m.host.freeMemory() < m.memory {
 		return refuse("ResourceUnavailable", hresultNoMemory, "OutOfMemory", m.name,
 			"%q could not initialize: not enough memory on %s to start the virtual machine.", m.name, m.host.name)

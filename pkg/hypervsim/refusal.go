@@ -25,6 +25,7 @@ const (
 	hresultInvalidAddress = "0x800701E7"
 	hresultNoEndpoint     = "0x800706D9"
 	hresultNoResource     = "0x8007138F"
+	hresultNodeGone       = "0x8007138D"
 	hresultClusterExists  = "0x80071392"
 	hresultNoGroup        = "0x80071395"
 	hresultNoNode         = "0x800713B2"
@@ -55,6 +56,10 @@ func (c *call) noMachine(what string) *refusal {
 func wrongState(m *machine, doing string) *refusal {
 	return refuse("InvalidOperation", hresultInvalidState, "InvalidState", m.name,
 		"%s failed: the virtual machine %q is not in a state for it (%s).", doing, m.name, m.activity())
+}
+
+func nodeUnavailable(h *host) *refusal {
+	return refuse("ResourceUnavailable", hresultNodeGone, "ClusterNodeNotAvailable", h.name, "Node %s is not available and no other one is.", h.name)
 }
 
 func invalid(target, format string, args ...any) *refusal {

@@ -80,6 +80,39 @@ func TestCallerGivesUp(t *testing.T) {
 	}
 }
 
+// What a caller left behind on a host holds up the next session there until it has ended.
+func TestNextSessionWaits(t *testing.T) {
+	w, err := New(DefaultModel(), NewRealClock(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	f := fixture{t, w}
+	path := gold + `\data\d.vhdx`
+	f.must("hv01", cmdlet.NewStampedFolder("f", gold+`\data`, "s"))
+	disk := cmdlet.NewVHD("d", path, 200*GiB, true)
+	delete(disk.Parameters, "AsJob")
+	ctx, cancel := context.WithCancel(t.Context())
+	agent, err := w.Driver().Open(ctx, hostagent.Target{Host: "hv01"})
+	f.ok(err)
+	done := make(chan error)
+	go func() {
+		_, err := agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{disk}})
+		done <- err
+	}()
+	f.until(func() bool { return f.has(path) })
+	cancel()
+	if err := <-done; !errors.Is(err, hostagent.OutcomeUnknown) {
+		t.Errorf("got %v, want OutcomeUnknown", err)
+	}
+	impatient, stop := context.WithTimeout(t.Context(), time.Millisecond)
+	defer stop()
+	if _, err := w.Driver().Open(impatient, hostagent.Target{Host: "hv01"}); !errors.Is(err, hostagent.Timeout) {
+		t.Errorf("a session while the call is under way: %v, want it to wait", err)
+	}
+	f.must("hv01", cmdlet.Disks("disks", path))
+}
+
 // until waits, in real time, for something that other goroutines bring about.
 func (f fixture) until(holds func() bool) {
 	f.Helper()

@@ -1,5 +1,6 @@
 // Package execute runs the steps of a plan and remembers which failed, so that a failing step is tried again with a
-// back-off of its own while everything else goes on.
+// back-off of its own while everything else goes on. A step that ran well and is planned again as it was, because it did
+// not help or because somebody undoes it, has the same back-off.
 //
 // A failure on a host is an outcome, not an error of the reconciler: returned to the work queue it would be tried ten
 // times within seconds.
@@ -8,7 +9,9 @@ package execute
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +37,7 @@ type Runner interface {
 	Run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error)
 }
 
-// Failure is a step that did not end well.
+// Failure is a step that did not end well. Steps of one plan may fail each in its own way.
 type Failure struct {
 	Step  plan.Step
 	Class hostagent.Class
@@ -49,53 +52,49 @@ type Outcome struct {
 	RetryAfter time.Duration
 }
 
-// Executor remembers failed steps by object. It may be used from many goroutines.
+// Executor remembers steps by object. It may be used from many goroutines.
 type Executor struct {
 	clock   clock.PassiveClock
 	limiter workqueue.TypedRateLimiter[string]
 
-	mu     sync.Mutex
-	failed map[string]map[string]memory
+	mu    sync.Mutex
+	steps map[string]map[string]memory
 }
 
+// memory is what became of a step the last time.
 type memory struct {
-	failure    Failure
+	// outcome has no error when the step ran well.
+	outcome    Failure
 	generation int64
-	until      time.Time
+	ran, until time.Time
 }
 
 // New makes an executor.
 func New(c clock.PassiveClock) *Executor {
 	return &Executor{
-		clock: c, failed: map[string]map[string]memory{},
+		clock: c, steps: map[string]map[string]memory{},
 		limiter: workqueue.NewTypedItemExponentialFailureRateLimiter[string](backoffBase, backoffCap),
 	}
 }
 
-// Run runs the plan's steps side by side and waits for all of them. A step that failed before is left out until its
-// back-off has passed or the object's generation differs; its failure is reported again meanwhile.
+// Run runs the plan's steps side by side and waits for all of them. A step is left out while its back-off has not passed
+// and the object's generation is the same; if it failed, its failure is reported again meanwhile.
 func (e *Executor) Run(ctx context.Context, object string, generation int64, on Runner, p plan.Plan) Outcome {
 	due, out := e.due(object, generation, p)
+	outcomes := make([]Failure, len(due))
 	slots := make(chan struct{}, parallel)
 	var wait sync.WaitGroup
-	var mu sync.Mutex
-	for _, step := range due {
+	for i, step := range due {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			err := runStep(ctx, on, step)
-			mu.Lock()
-			defer mu.Unlock()
-			out.Ran = append(out.Ran, step)
-			if err != nil {
-				out.Failures = append(out.Failures, Failure{Step: step, Class: hostagent.ClassOf(err), Err: err})
-			}
+			outcomes[i] = Failure{Step: step, Class: hostagent.ClassOf(err), Err: err}
 		})
 	}
 	wait.Wait()
-	e.remember(object, generation, due, &out)
-	byKey := func(a, b Failure) int { return cmp.Compare(a.Step.Key, b.Step.Key) }
-	slices.SortFunc(out.Failures, byKey)
+	e.remember(object, generation, outcomes, &out)
+	slices.SortFunc(out.Failures, func(a, b Failure) int { return cmp.Compare(a.Step.Key, b.Step.Key) })
 	return out
 }
 
@@ -114,47 +113,60 @@ func runStep(ctx context.Context, on Runner, step plan.Step) error {
 func (e *Executor) due(object string, generation int64, p plan.Plan) ([]plan.Step, Outcome) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.forgetPast(object, generation, p)
 	var due []plan.Step
 	var out Outcome
 	for _, step := range p.Steps {
-		m, ok := e.failed[object][step.Key]
-		if left := m.until.Sub(e.clock.Now()); ok && m.generation == generation && left > 0 {
-			out.Failures = append(out.Failures, m.failure)
-			out.retryIn(left)
+		m, ok := e.steps[object][step.Key]
+		left := m.until.Sub(e.clock.Now())
+		if !ok || left <= 0 || m.outcome.Err == nil && !reflect.DeepEqual(m.outcome.Step.Batch, step.Batch) {
+			due = append(due, step)
 			continue
 		}
-		due = append(due, step)
+		out.retryIn(left)
+		if m.outcome.Err != nil {
+			out.Failures = append(out.Failures, m.outcome)
+		}
 	}
-	e.forgetOthers(object, p)
 	return due, out
 }
 
-// forgetOthers drops the memory of steps that are not planned any more: they were not needed in the end.
-func (e *Executor) forgetOthers(object string, p plan.Plan) {
-	for key := range e.failed[object] {
-		if !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Key == key }) {
-			delete(e.failed[object], key)
-			e.limiter.Forget(object + "/" + key)
+// forgetPast drops the memory of what was asked for by an earlier generation, and of steps that are not planned any more:
+// those that failed at once, since they were not needed in the end, those that ran well after a while.
+func (e *Executor) forgetPast(object string, generation int64, p plan.Plan) {
+	for key, m := range e.steps[object] {
+		planned := slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Key == key })
+		old := m.outcome.Err != nil || e.clock.Since(m.ran) > backoffCap
+		if m.generation != generation || !planned && old {
+			e.forget(object, key)
 		}
 	}
 }
 
-func (e *Executor) remember(object string, generation int64, ran []plan.Step, out *Outcome) {
+func (e *Executor) forget(object, key string) {
+	delete(e.steps[object], key)
+	e.limiter.Forget(object + "/" + key)
+}
+
+func (e *Executor) remember(object string, generation int64, outcomes []Failure, out *Outcome) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, step := range ran {
-		i := slices.IndexFunc(out.Failures, func(f Failure) bool { return f.Step.Key == step.Key })
-		if i < 0 {
-			delete(e.failed[object], step.Key)
-			e.limiter.Forget(object + "/" + step.Key)
-			continue
+	if e.steps[object] == nil {
+		e.steps[object] = map[string]memory{}
+	}
+	for _, o := range outcomes {
+		out.Ran = append(out.Ran, o.Step)
+		before, again := e.steps[object][o.Step.Key]
+		if o.Err == nil && again && (before.outcome.Err != nil || !reflect.DeepEqual(before.outcome.Step.Batch, o.Step.Batch)) {
+			e.limiter.Forget(object + "/" + o.Step.Key)
 		}
-		delay := e.limiter.When(object + "/" + step.Key)
-		if e.failed[object] == nil {
-			e.failed[object] = map[string]memory{}
+		delay := e.limiter.When(object + "/" + o.Step.Key)
+		now := e.clock.Now()
+		e.steps[object][o.Step.Key] = memory{outcome: o, generation: generation, ran: now, until: now.Add(delay)}
+		if o.Err != nil {
+			out.Failures = append(out.Failures, o)
+			out.retryIn(delay)
 		}
-		e.failed[object][step.Key] = memory{failure: out.Failures[i], generation: generation, until: e.clock.Now().Add(delay)}
-		out.retryIn(delay)
 	}
 }
 
@@ -168,10 +180,10 @@ func (o *Outcome) retryIn(d time.Duration) {
 func (e *Executor) Forget(object string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for key := range e.failed[object] {
+	for key := range e.steps[object] {
 		e.limiter.Forget(object + "/" + key)
 	}
-	delete(e.failed, object)
+	delete(e.steps, object)
 }
 
 // Verdicts turns the failures into waits and blocks: what passes by itself, and what somebody must mend.
@@ -221,9 +233,9 @@ func hint(v verdict, f Failure) string {
 	if v.says != "" {
 		return v.says
 	}
-	text := f.Err.Error()
-	if _, cause, ok := strings.Cut(text, f.Step.Describe+": "); ok {
-		text = cause
+	text := strings.TrimPrefix(f.Err.Error(), f.Step.Describe+": ")
+	if call := (*hostagent.CallError)(nil); errors.As(f.Err, &call) {
+		text = call.Error()
 	}
 	return strings.Join(strings.Fields(text), " ")
 }

@@ -19,28 +19,31 @@ func difference(before, next *hyperv.Snapshot, owners map[string]hyperv.Stamp) C
 	change.Hosts = before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next)) ||
 		believes(next) != believes(before)
 	change.Addresses = !reflect.DeepEqual(foreignAddresses(before), foreignAddresses(next))
-	was, is := byFolder(before), byFolder(next)
-	for path, view := range is {
-		old, known := was[path]
-		if reflect.DeepEqual(old, view) {
-			continue
-		}
-		change.concerns(view.Folder)
-		if known && old.Folder.Stamp != view.Folder.Stamp {
-			change.concerns(old.Folder)
-		}
-	}
-	for path, view := range was {
-		if _, still := is[path]; !still {
-			change.concerns(view.Folder)
-		}
-	}
+	change.folders(byFolder(before), byFolder(next))
 	for key := range next.Memory.LastSeen {
 		if believedGone(next, key) != believedGone(before, key) {
 			change.add(owners[key])
 		}
 	}
 	return change
+}
+
+func (c *Change) folders(was, is map[string]folderView) {
+	for path, view := range is {
+		old, known := was[path]
+		if reflect.DeepEqual(old, view) {
+			continue
+		}
+		c.concerns(view.Folder)
+		if known && old.Folder.Stamp != view.Folder.Stamp {
+			c.concerns(old.Folder)
+		}
+	}
+	for path, view := range was {
+		if _, still := is[path]; !still {
+			c.concerns(view.Folder)
+		}
+	}
 }
 
 // foreignAddresses are the adapters of the machines that are not asked for their configuration: those of somebody else.

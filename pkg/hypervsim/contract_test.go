@@ -296,3 +296,16 @@ func TestCopyOntoAFullVolume(t *testing.T) {
 		t.Errorf("work %+v, want it failed with %s", w, hresultDiskFull)
 	}
 }
+
+// A disk that a running machine has for itself can be read on its host and nowhere else.
+func TestReadingADiskInUse(t *testing.T) {
+	f := newFixture(t)
+	f.started("hv01", "a")
+	disk := gold + `\a\a.vhdx`
+	f.must("hv01", cmdlet.Disks("d", disk))
+	results, err := f.run("hv02", cmdlet.Disks("d", disk))
+	f.ok(err)
+	if got, want := lastError(results), (why{"ResourceBusy", hresultSharing, hostagent.Busy}); got != want {
+		t.Errorf("on another host: %+v, want %+v", got, want)
+	}
+}

@@ -322,3 +322,71 @@ func TestForeignMachineComesBackWithItsHost(t *testing.T) {
 		t.Errorf("it is %s after the host's return, want Running", vm.State)
 	}
 }
+
+// Anti-affinity weighs more than an even spread.
+func TestFailoverPrefersAnAffineHostToACrowdedOne(t *testing.T) {
+	f := newFixture(t, func(m *Model) { m.Hosts = m.Hosts[:3] })
+	a := f.started("hv01", "a")
+	f.started("hv02", "b")
+	for _, name := range []string{"x", "y", "z"} {
+		_, err := f.AddForeignVM("hv03", name, `D:\VMs`, "")
+		f.ok(err)
+	}
+	f.ok(f.SetClassNames("a", "apart"))
+	f.ok(f.SetClassNames("b", "apart"))
+	f.ok(f.FailHost("hv01"))
+	f.advance(5 * time.Minute)
+	if got := f.vm(a).Host; got != "hv03" {
+		t.Errorf("the machine restarted on %s, want hv03, where no machine of its class is", got)
+	}
+}
+
+// Each host has a resiliency period of its own.
+func TestTwoHostsFailOneAfterTheOther(t *testing.T) {
+	f := newFixture(t, func(m *Model) {
+		more := m.Hosts[3]
+		more.Name = "hv05"
+		m.Hosts = append(m.Hosts, more)
+	})
+	a, b := f.started("hv01", "a"), f.started("hv02", "b")
+	f.ok(f.FailHost("hv01"))
+	f.advance(2 * time.Minute)
+	f.ok(f.FailHost("hv02"))
+	f.advance(131 * time.Second)
+	if f.vm(a).Host == "hv01" || f.vm(b).Host != "hv02" {
+		t.Errorf("machines are on %s and %s, want the first failed over and the second not yet", f.vm(a).Host, f.vm(b).Host)
+	}
+	f.advance(2 * time.Minute)
+	if f.vm(b).Host == "hv02" {
+		t.Error("the second machine did not fail over")
+	}
+}
+
+// A call that is under way when its host fails has no effect.
+func TestHostFailsUnderACall(t *testing.T) {
+	f := newFixture(t)
+	f.mu.Lock()
+	f.after(50*time.Millisecond, func() {
+		f.failHost(f.hosts[0])
+		f.after(10*time.Millisecond, func() { f.hosts[0].powered = true })
+	})
+	f.mu.Unlock()
+	if _, err := f.run("hv01", cmdlet.NewStampedFolder("f", gold+`\data`, "s")); !errors.Is(err, hostagent.OutcomeUnknown) {
+		t.Errorf("got %v, want OutcomeUnknown", err)
+	}
+	f.advance(time.Second)
+	if f.has(gold + `\data\guestclustering.json`) {
+		t.Error("the call had its effect after its host had failed")
+	}
+}
+
+// What people do lets the world go on: a drain ends when its last machine is removed.
+func TestDrainEndsWithItsLastMachine(t *testing.T) {
+	f := newFixture(t)
+	f.started("hv01", "a")
+	f.ok(f.Drain("hv01"))
+	f.ok(f.RemoveVM("a", RemoveFiles))
+	if n := f.node("hv01"); n.Drain != "Completed" {
+		t.Errorf("node %+v, want it drained", n)
+	}
+}

@@ -175,7 +175,7 @@ func (w *World) ReturnHost(name string) error {
 			w.forget(h.detection)
 			w.loseMembership(h)
 		}
-		h.powered, h.joining = true, true
+		h.powered, h.joining, h.booted = true, true, w.clock.Now()
 		w.happened("host " + h.name + " is back")
 		h.join = w.after(w.durations.Join, func() { w.join(h) })
 		return nil

@@ -390,3 +390,18 @@ func TestDrainEndsWithItsLastMachine(t *testing.T) {
 		t.Errorf("node %+v, want it drained", n)
 	}
 }
+
+// A drain waits for a machine that is just starting, and then moves it.
+func TestDrainWaitsForAStart(t *testing.T) {
+	f := newFixture(t)
+	a := f.member("hv01", "a")
+	f.must("hv01", cmdlet.StartGroup("start", "a"))
+	f.ok(f.Drain("hv01"))
+	if vm, n := f.vm(a), f.node("hv01"); vm.Host != "hv01" || n.Drain != "InProgress" {
+		t.Errorf("machine %s on %s, drain %s: want it to wait", vm.State, vm.Host, n.Drain)
+	}
+	f.advance(time.Minute)
+	if vm, n := f.vm(a), f.node("hv01"); vm.Host == "hv01" || vm.State != "Running" || n.Drain != "Completed" {
+		t.Errorf("machine %s on %s, drain %s: want it moved", vm.State, vm.Host, n.Drain)
+	}
+}

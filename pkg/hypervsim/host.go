@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"guestclustering.io/operator/pkg/hyperv"
 )
@@ -28,6 +29,8 @@ type host struct {
 
 	// powered is whether the host runs and answers at all.
 	powered bool
+	// booted is when it got its power last.
+	booted time.Time
 	// failures counts how often it lost its power: a call that began before does not go on after.
 	failures int
 	membership
@@ -50,7 +53,7 @@ func (w *World) addHost(m HostModel) error {
 	}
 	h := &host{
 		world: w, name: m.Name, nodeID: len(w.hosts) + 1, build: m.Build, memory: m.MemoryBytes, processors: m.Processors,
-		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, jobs: map[*work]bool{},
+		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, booted: w.clock.Now(), jobs: map[*work]bool{},
 		membership: membership{member: true, drain: drainNotInitiated},
 	}
 	for _, name := range m.Switches {
@@ -177,6 +180,7 @@ func (h *host) operatingSystem() record {
 		"csname":                 h.name,
 		"totalvisiblememorysize": h.memory / KiB,
 		"freephysicalmemory":     h.freeMemory() / KiB,
+		"lastbootuptime":         h.booted,
 	}
 }
 

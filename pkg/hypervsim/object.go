@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -12,7 +13,7 @@ import (
 // object is a live object that a call returned. Its properties are read when they are asked for, so that a later call
 // sees what it has become.
 type object interface {
-	// property gives a property by its lower-case name: a string, an int64, a bool, a []any, an object, or nil for one that
+	// property gives a property by its lower-case name: a string, an int64, a bool, a date, a []any, an object, or nil for one that
 	// is null or does not exist.
 	property(name string) any
 	// String is what PowerShell makes of the object as text.
@@ -106,6 +107,8 @@ func wire(v any) any {
 			out[name] = wire(e)
 		}
 		return out
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
 	case fmt.Stringer:
 		return v.String()
 	default:

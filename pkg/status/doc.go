@@ -4,8 +4,11 @@ package status
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -54,24 +57,24 @@ type Findings struct {
 // Conditions makes all conditions of the object anew. A condition whose status is as before keeps its transition time.
 func (f Findings) Conditions(before []metav1.Condition, generation int64, now time.Time) []metav1.Condition {
 	facts := map[v1alpha1.ConditionType]Fact{}
-	for t, fact := range f.Parts {
-		facts[t] = fact
-	}
-	for t, fact := range f.Informing {
-		facts[t] = fact
-	}
+	maps.Copy(facts, f.Parts)
+	maps.Copy(facts, f.Informing)
 	facts[v1alpha1.ConditionReady] = f.ready()
 	facts[v1alpha1.ConditionStalled] = f.stalled()
 	facts[v1alpha1.ConditionReconciling] = f.reconciling(facts[v1alpha1.ConditionReady])
 	out := make([]metav1.Condition, 0, len(f.Declared))
 	for _, t := range f.Declared {
-		fact, ok := facts[t]
-		if !ok {
-			fact = Unknown(v1alpha1.ReasonUnknown, "not looked at yet")
-		}
-		out = append(out, condition(t, fact, before, generation, now))
+		out = append(out, condition(t, known(facts[t]), before, generation, now))
 	}
 	return out
+}
+
+// known makes a fact of nothing: what was not looked at is unknown.
+func known(f Fact) Fact {
+	if f.Status == "" {
+		return Unknown(v1alpha1.ReasonUnknown, "not looked at yet")
+	}
+	return f
 }
 
 func condition(t v1alpha1.ConditionType, fact Fact, before []metav1.Condition, generation int64, now time.Time) metav1.Condition {
@@ -86,15 +89,17 @@ func condition(t v1alpha1.ConditionType, fact Fact, before []metav1.Condition, g
 	return c
 }
 
+// clip keeps a message on its line and below the limit, without cutting a character in two.
 func clip(message string) string {
+	message = strings.TrimSpace(message)
 	if len(message) <= messageLimit {
 		return message
 	}
-	runes := []rune(message)
-	for len(string(runes)) > messageLimit-3 {
-		runes = runes[:len(runes)-1]
+	end := messageLimit - len("...")
+	for !utf8.RuneStart(message[end]) {
+		end--
 	}
-	return string(runes) + "..."
+	return message[:end] + "..."
 }
 
 // ready: a block makes it False whatever else holds, since Ready and Stalled are never both True; then the parts decide.
@@ -102,20 +107,25 @@ func (f Findings) ready() Fact {
 	if len(f.Blocks) > 0 && !f.Paused {
 		return False(f.Blocks[0].Reason, f.Blocks[0].Message)
 	}
-	worst := True(v1alpha1.ReasonSucceeded, "")
+	worst := Fact{}
 	for _, t := range f.Declared {
-		fact, ok := f.Parts[t]
+		part, ok := f.Parts[t]
 		if !ok {
 			continue
 		}
-		if fact.Status == metav1.ConditionFalse {
-			return fact
+		part = known(part)
+		if part.Status == metav1.ConditionFalse {
+			return part
 		}
-		if fact.Status == metav1.ConditionUnknown && worst.Status == metav1.ConditionTrue {
-			worst = fact
+		if worst.Status != metav1.ConditionUnknown {
+			worst = part
 		}
 	}
-	return worst
+	if worst.Status == metav1.ConditionTrue {
+		return True(v1alpha1.ReasonSucceeded, "")
+	}
+	// Without a part that was looked at, nothing is known.
+	return known(worst)
 }
 
 func (f Findings) stalled() Fact {
@@ -146,18 +156,30 @@ func (f Findings) reconciling(ready Fact) Fact {
 // Summary is the message of the first condition that a reader wants to know of: Ready not True, Available not True,
 // Reconciling, then an informing condition that is not True.
 func Summary(conditions []metav1.Condition) string {
-	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionReady, v1alpha1.ConditionAvailable} {
-		if c := find(conditions, t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" {
-			return c.Message
-		}
+	return cmp.Or(
+		notTrue(conditions, v1alpha1.ConditionReady),
+		notTrue(conditions, v1alpha1.ConditionAvailable),
+		doing(conditions),
+		notTrue(conditions, v1alpha1.ConditionPlacementSatisfied),
+		notTrue(conditions, v1alpha1.ConditionSatisfied),
+		notTrue(conditions, v1alpha1.ConditionAttached),
+	)
+}
+
+// notTrue is the message of a condition that is not True. That nobody uses a disk is nothing to tell.
+func notTrue(conditions []metav1.Condition, t v1alpha1.ConditionType) string {
+	c := find(conditions, t)
+	if c == nil || c.Status == metav1.ConditionTrue || c.Reason == string(v1alpha1.ReasonUnclaimed) {
+		return ""
 	}
-	if c := find(conditions, v1alpha1.ConditionReconciling); c != nil && (c.Status == metav1.ConditionTrue || c.Reason == string(v1alpha1.ReasonPaused)) && c.Message != "" {
-		return c.Message
+	return c.Message
+}
+
+// doing is what is being done, or that nothing is because somebody said so.
+func doing(conditions []metav1.Condition) string {
+	c := find(conditions, v1alpha1.ConditionReconciling)
+	if c == nil || c.Status != metav1.ConditionTrue && c.Reason != string(v1alpha1.ReasonPaused) {
+		return ""
 	}
-	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionPlacementSatisfied, v1alpha1.ConditionSatisfied, v1alpha1.ConditionAttached} {
-		if c := find(conditions, t); c != nil && c.Status != metav1.ConditionTrue && c.Message != "" && c.Reason != string(v1alpha1.ReasonUnclaimed) {
-			return c.Message
-		}
-	}
-	return ""
+	return c.Message
 }

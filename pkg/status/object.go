@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -48,22 +49,23 @@ func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, fi
 func EmitTransitions(recorder events.EventRecorder, obj client.Object, before, after []metav1.Condition) {
 	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionReady, v1alpha1.ConditionStalled} {
 		was, is := find(before, t), find(after, t)
-		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
-			continue
-		}
-		if was == nil && is.Status != metav1.ConditionTrue || t == v1alpha1.ConditionStalled && is.Status != metav1.ConditionTrue {
+		if is == nil || !worthTelling(t, was, is) {
 			continue
 		}
 		kind := corev1.EventTypeNormal
 		if t == v1alpha1.ConditionStalled {
 			kind = corev1.EventTypeWarning
 		}
-		message := is.Message
-		if message == "" {
-			message = string(t)
-		}
-		recorder.Eventf(obj, nil, kind, is.Reason, string(t), "%s", message)
+		recorder.Eventf(obj, nil, kind, is.Reason, string(t), "%s", cmp.Or(is.Message, string(t)))
 	}
+}
+
+// worthTelling: a condition that was never there before says something only when it is True, and so does Stalled always.
+func worthTelling(t v1alpha1.ConditionType, was, is *metav1.Condition) bool {
+	if (was == nil || t == v1alpha1.ConditionStalled) && is.Status != metav1.ConditionTrue {
+		return false
+	}
+	return was == nil || was.Status != is.Status || was.Reason != is.Reason
 }
 
 func find(conditions []metav1.Condition, t v1alpha1.ConditionType) *metav1.Condition {

@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -178,10 +179,7 @@ func TestConditions(t *testing.T) {
 	fine := status.True(v1alpha1.ReasonSucceeded, "")
 	allFine := facts{v1alpha1.ConditionMachinesReady: fine, v1alpha1.ConditionStorageReady: fine, v1alpha1.ConditionNetworksReady: fine}
 	with := func(t v1alpha1.ConditionType, f status.Fact) facts {
-		out := facts{}
-		for k, v := range allFine {
-			out[k] = v
-		}
+		out := maps.Clone(allFine)
 		out[t] = f
 		return out
 	}

@@ -98,8 +98,9 @@ func nodeState(o hostagent.Object) hyperv.HostState {
 	}
 }
 
-// quorate: an answer from the cluster service means that it runs with quorum; a majority of nodes that are up is
-// checked too, since a service may answer from a partition for a moment.
+// quorate: an answer from the cluster service means that it runs with quorum; half of the nodes must be up too, since a
+// service may answer from a partition for a moment. A witness or dynamic quorum lets fewer go on; then nothing is concluded
+// from what is missing.
 func quorate(nodes []Node) bool {
 	up := 0
 	for _, n := range nodes {
@@ -107,7 +108,6 @@ func quorate(nodes []Node) bool {
 			up++
 		}
 	}
-	// A witness or dynamic quorum lets half of the nodes, and fewer, go on: the service's own answer counts then.
 	return up > 0 && 2*up >= len(nodes)
 }
 

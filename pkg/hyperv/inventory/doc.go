@@ -6,7 +6,7 @@
 package inventory
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -16,12 +16,17 @@ func read(host string, calls ...hostagent.Call) hostagent.Batch {
 	return hostagent.Batch{Target: hostagent.Target{Host: host}, OnError: hostagent.Continue, Calls: calls}
 }
 
-// failed gives the first error of the calls that must have succeeded for the answer to be worth anything.
+// failed gives the first error of the calls that must have ended well for the answer to be worth anything.
 func failed(results hostagent.Results, ids ...string) error {
-	for _, r := range results {
-		if r.State != hostagent.Done && slices.Contains(ids, r.ID) {
-			return hostagent.Results{r}.Err()
+	for _, id := range ids {
+		r := results.ByID(id)
+		if r.State == hostagent.Done {
+			continue
 		}
+		if err := (hostagent.Results{r}).Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("call %s was not run: %w", id, hostagent.Protocol)
 	}
 	return nil
 }

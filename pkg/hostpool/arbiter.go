@@ -25,10 +25,13 @@ func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []p
 
 	c.arbiter.Lock()
 	defer c.arbiter.Unlock()
-	c.Refresh(ctx)
+	reading := c.readAll(ctx)
 	c.mu.Lock()
-	seen, proposals := c.latest, slices.Collect(maps.Values(c.proposals))
+	seen, proposals, fresh := c.latest, slices.Collect(maps.Values(c.proposals)), c.facts.whole(reading)
 	c.mu.Unlock()
+	if !fresh {
+		return nil, "not every host has answered yet", nil
+	}
 	admitted, why := plan.Admit(seen, rules, proposals)
 	if admitted == nil {
 		return nil, why, nil

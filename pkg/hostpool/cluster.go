@@ -42,8 +42,8 @@ type Cluster struct {
 	no      int
 	latest  *hyperv.Snapshot
 	lastErr error
-	// pending are the hosts that a poll is asking.
-	pending map[string]bool
+	// pending counts the readings under way of each host.
+	pending map[string]int
 	// teller is the host that told about the host cluster last time.
 	teller string
 
@@ -60,7 +60,7 @@ func newCluster(ctx context.Context, name string, config Config, c clock.Clock, 
 	cl := &Cluster{
 		name: name, clock: c, notify: notify, stop: cancel, conf: config, facts: newFacts(), wake: make(chan struct{}, 1),
 		sessions: &sessions{driver: config.Driver, agents: map[string]hostagent.Agent{}},
-		pending:  map[string]bool{}, proposals: map[string]plan.Proposal{}, movingTo: map[string]string{}, macs: macReservations{},
+		pending:  map[string]int{}, proposals: map[string]plan.Proposal{}, movingTo: map[string]string{}, macs: macReservations{},
 	}
 	go cl.poll(ctx)
 	return cl
@@ -114,12 +114,13 @@ func (c *Cluster) poll(ctx context.Context) {
 	}
 }
 
-// readAll takes a full snapshot.
-func (c *Cluster) readAll(ctx context.Context) {
+// readAll takes a full snapshot. It gives the number of the reading.
+func (c *Cluster) readAll(ctx context.Context) int {
 	no := c.nextReading()
 	c.readCluster(ctx, no)
 	c.readHosts(ctx, no, c.hostNames())
 	c.publish(no)
+	return no
 }
 
 // nextReading numbers a reading at its start.
@@ -296,15 +297,17 @@ func (c *Cluster) await(done <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// beginReading says how long to wait for a host, and whether it is still being asked.
+// beginReading says how long to wait for a host. One that did not answer the last time is asked once at a time.
 func (c *Cluster) beginReading(name string) (limit time.Duration, busy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending[name] {
+	known, seen := c.facts.hosts[name]
+	suspect := seen && !known.ok
+	if suspect && c.pending[name] > 0 {
 		return 0, true
 	}
-	c.pending[name] = true
-	if known, seen := c.facts.hosts[name]; seen && !known.ok {
+	c.pending[name]++
+	if suspect {
 		return suspectPatience, false
 	}
 	return patience, false
@@ -313,7 +316,7 @@ func (c *Cluster) beginReading(name string) (limit time.Duration, busy bool) {
 func (c *Cluster) endReading(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.pending, name)
+	c.pending[name]--
 }
 
 func (c *Cluster) readHost(ctx context.Context, name string, no int) {

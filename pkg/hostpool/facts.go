@@ -59,9 +59,18 @@ func (f *facts) setCluster(c *inventory.Cluster, disks []hyperv.VirtualDisk, dis
 	}
 }
 
-// counts reports whether a reading of everything may be counted: all that it asked has answered it, or a later one.
+// counts reports whether a reading of everything may be counted, once.
 func (f *facts) counts(reading int) bool {
-	if reading == partial || reading <= f.counted || f.clusterNo < reading {
+	if reading == partial || reading <= f.counted || !f.whole(reading) {
+		return false
+	}
+	f.counted = reading
+	return true
+}
+
+// whole reports whether all that a reading of everything asked has answered it, or a later one.
+func (f *facts) whole(reading int) bool {
+	if f.clusterNo < reading {
 		return false
 	}
 	for name, h := range f.hosts {
@@ -69,7 +78,6 @@ func (f *facts) counts(reading int) bool {
 			return false
 		}
 	}
-	f.counted = reading
 	return true
 }
 

@@ -51,12 +51,17 @@ func (f *facts) setCluster(c *inventory.Cluster, disks []hyperv.VirtualDisk, dis
 		return
 	}
 	for _, n := range c.Nodes {
-		if n.State != hyperv.HostDown {
+		if !isOut(n.State) {
 			delete(f.downSince, n.Name)
 		} else if _, known := f.downSince[n.Name]; !known {
 			f.downSince[n.Name] = now
 		}
 	}
+}
+
+// isOut reports whether a node has lost its membership, and with it, after the resiliency period, what it ran.
+func isOut(s hyperv.HostState) bool {
+	return s == hyperv.HostDown || s == hyperv.HostIsolated || s == hyperv.HostQuarantined
 }
 
 // counts reports whether a reading of everything may be counted, once.
@@ -116,6 +121,6 @@ func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 	}
 	since, down := f.downSince[n.Name]
 	// One that still answers is not gone, whatever the host cluster thinks of it.
-	h.Gone = f.clusterOK && n.State == hyperv.HostDown && down && !known.ok && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
+	h.Gone = f.clusterOK && n.State != hyperv.HostIsolated && down && !known.ok && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
 	return h
 }

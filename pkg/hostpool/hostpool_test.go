@@ -343,6 +343,20 @@ func TestGone(t *testing.T) {
 		}
 	})
 	polling(t, nil, func(t *testing.T, b *bench) {
+		// A node that lost its membership is isolated for the resiliency period; its machines may still run.
+		down(b)
+		b.with(func() { b.nodes["hv03"] = "Down Isolated" })
+		pass(5 * time.Minute)
+		if got := look(b); got != "answered false, gone false, complete false" {
+			t.Errorf("isolated: %s", got)
+		}
+		b.with(func() { b.nodes["hv03"] = "Down" })
+		pass(interval)
+		if got := look(b); got != "answered false, gone true, complete true" {
+			t.Errorf("down after its isolation: %s", got)
+		}
+	})
+	polling(t, nil, func(t *testing.T, b *bench) {
 		// The cluster service is stopped, and the host tells what it runs.
 		b.with(func() { b.nodes["hv03"] = "Down" })
 		pass(10 * time.Minute)

@@ -32,7 +32,8 @@ var (
 
 // rack is a driver for a small host cluster in memory: hv01 runs SQL-A, hv02 SQL-B, hv03 a foreign machine.
 type rack struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// nodes are the states of the nodes, with their flags after a space.
 	nodes   map[string]string
 	hosts   map[string]*hyperv.Host
 	groups  []hyperv.Group
@@ -205,7 +206,8 @@ func (r *rack) values(h *hyperv.Host, c hostagent.Call) []hostagent.Object {
 		return objects([]string{"rack1"}, func(n string) hostagent.Object { return hostagent.Object{"Name": n, "ResiliencyDefaultPeriod": 240} })
 	case "Get-ClusterNode":
 		return objects(slices.Sorted(maps.Keys(r.nodes)), func(n string) hostagent.Object {
-			return hostagent.Object{"Name": n, "State": r.nodes[n], "StatusInformation": "Normal"}
+			state, flags, _ := strings.Cut(r.nodes[n], " ")
+			return hostagent.Object{"Name": n, "State": state, "StatusInformation": flags}
 		})
 	case "Get-ClusterGroup":
 		return objects(r.groups, func(g hyperv.Group) hostagent.Object {

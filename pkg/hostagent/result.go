@@ -129,6 +129,7 @@ var classByCategory = map[string]Class{
 	"LimitsExceeded":      Capacity,
 	"QuotaExceeded":       Capacity,
 	"OperationTimeout":    Timeout,
+	"ConnectionError":     Unreachable, // the cluster service, without quorum or while a node joins
 }
 
 // Object is one value of a result: the selected properties by their dotted path.

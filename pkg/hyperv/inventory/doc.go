@@ -31,11 +31,11 @@ func failed(results hostagent.Results, ids ...string) error {
 	return nil
 }
 
-// flags splits the text of a Windows flags enumeration.
+// flags splits the text of a Windows flags enumeration. One without a flag set is its member for none, or 0.
 func flags(text string) []string {
 	var out []string
 	for f := range strings.SplitSeq(text, ",") {
-		if f = strings.TrimSpace(f); f != "" && f != "None" && f != "Normal" {
+		if f = strings.TrimSpace(f); f != "" && f != "0" && f != "None" && f != "Normal" {
 			out = append(out, f)
 		}
 	}

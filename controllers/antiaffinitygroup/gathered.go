@@ -57,7 +57,7 @@ func (g *gathered) again() {
 	g.plan = plan.ForAntiAffinityGroup(g.want, g.hosts.Seen)
 }
 
-// addMembers adds a guest cluster's machines as far as they were made. One that is not there has none.
+// addMembers adds a guest cluster's machines as far as they were made and are not lost. One that is not there has none.
 func (g *gathered) addMembers(guestCluster string) {
 	i := slices.IndexFunc(g.all, func(gc v1alpha1.GuestCluster) bool {
 		return gc.Namespace == g.group.Namespace && gc.Name == guestCluster
@@ -66,7 +66,7 @@ func (g *gathered) addMembers(guestCluster string) {
 		return
 	}
 	for _, m := range g.all[i].Status.Members {
-		if m.VMID != "" {
+		if m.VMID != "" && (g.hosts.Seen == nil || !plan.Lost(m.VMID, g.hosts.Seen)) {
 			g.want.Members = append(g.want.Members, plan.PlacedMember{GuestCluster: guestCluster, Name: m.Name, VMID: m.VMID})
 		}
 	}

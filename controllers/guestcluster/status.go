@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/execute"
 	"guestclustering.io/operator/pkg/hyperv"
@@ -80,7 +83,7 @@ func (g *gathered) observe(ms *v1alpha1.MemberStatus, m plan.Member) {
 		}
 	case m.RecordedID == "":
 		ms.State = stateCreating
-	case g.hosts.Seen.Memory.AbsentFor(m.RecordedID) >= 2:
+	case plan.Lost(m.RecordedID, g.hosts.Seen):
 		ms.State = stateLost
 	}
 }
@@ -189,11 +192,11 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	if !g.gc.DeletionTimestamp.IsZero() && len(f.Doing) == 0 {
 		f.Doing = append(f.Doing, plan.Wait{Reason: v1alpha1.ReasonDeleting, Message: "being deleted"})
 	}
-	f.Blocks = append(f.Blocks, g.diskBlocks()...)
+	f.Blocks = slices.Concat(f.Blocks, g.diskBlocks())
 	if g.hosts.Seen == nil || g.hosts.Seen.Cluster == nil || len(g.want.Members) == 0 {
 		return f
 	}
-	next := firstDoing(f.Doing)
+	next := nextOf(f)
 	f.Parts[v1alpha1.ConditionMachinesReady] = g.machinesReady(s, next)
 	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
 	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
@@ -204,22 +207,32 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	return f
 }
 
-func firstDoing(doing []plan.Wait) plan.Wait {
-	if len(doing) == 0 {
+// nextOf is what stands between now and ready: what is being done, else what somebody must mend.
+func nextOf(f status.Findings) plan.Wait {
+	switch {
+	case len(f.Blocks) > 0:
+		return plan.Wait(f.Blocks[0])
+	case len(f.Doing) > 0:
+		return f.Doing[0]
+	default:
 		return plan.Wait{Reason: v1alpha1.ReasonWaitingForHost, Message: "waiting for the hosts"}
 	}
-	return doing[0]
 }
 
-// diskBlocks tell of disks that another guest cluster holds.
+// diskBlocks tell of disks that another guest cluster holds, and of those that somebody must mend.
 func (g *gathered) diskBlocks() []plan.Block {
 	var blocks []plan.Block
 	for _, d := range g.disks {
-		if d.object == nil || d.object.Status.Claim == nil || d.object.Status.Claim.UID == g.gc.UID {
-			continue
+		switch {
+		case d.object == nil:
+		case d.object.Status.Claim != nil && d.object.Status.Claim.UID != g.gc.UID:
+			blocks = append(blocks, plan.Block{Reason: v1alpha1.ReasonDiskInUse, Message: fmt.Sprintf(
+				"%s belongs to guest cluster %s/%s; detach it there first", d.objectName, g.gc.Namespace, d.object.Status.Claim.Name)})
+		case d.object.DeletionTimestamp.IsZero():
+			if stalled := meta.FindStatusCondition(d.object.Status.Conditions, string(v1alpha1.ConditionStalled)); stalled != nil && stalled.Status == metav1.ConditionTrue {
+				blocks = append(blocks, plan.Block{Reason: v1alpha1.Reason(stalled.Reason), Message: fmt.Sprintf("SharedDisk %s: %s", d.objectName, stalled.Message)})
+			}
 		}
-		blocks = append(blocks, plan.Block{Reason: v1alpha1.ReasonDiskInUse, Message: fmt.Sprintf(
-			"%s belongs to guest cluster %s/%s; detach it there first", d.objectName, g.gc.Namespace, d.object.Status.Claim.Name)})
 	}
 	return blocks
 }

@@ -179,9 +179,21 @@ func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
 		s.Size = resource.NewQuantity(seen.Size, resource.BinarySI)
 		return status.True(v1alpha1.ReasonSucceeded, "")
 	case hyperv.Absent:
-		return status.False(v1alpha1.ReasonCreating, "the file is not there yet")
+		return g.missing()
 	default:
 		return status.Unknown(v1alpha1.ReasonObservationIncomplete, "the file cannot be read now")
+	}
+}
+
+// missing says why the file is not there.
+func (g *gathered) missing() status.Fact {
+	switch {
+	case len(g.plan.Blocks) > 0:
+		return status.False(g.plan.Blocks[0].Reason, g.plan.Blocks[0].Message)
+	case len(g.plan.Waits) > 0:
+		return status.False(g.plan.Waits[0].Reason, g.plan.Waits[0].Message)
+	default:
+		return status.False(v1alpha1.ReasonCreating, "the file is not there yet")
 	}
 }
 

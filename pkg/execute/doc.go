@@ -220,7 +220,7 @@ var verdicts = map[hostagent.Class]verdict{
 	hostagent.Busy:            {reason: v1alpha1.ReasonWaitingForHost},
 	hostagent.Throttled:       {reason: v1alpha1.ReasonWaitingForHost},
 	hostagent.NotFound:        {reason: v1alpha1.ReasonVerifyingOutcome},
-	hostagent.Conflict:        {reason: v1alpha1.ReasonVerifyingOutcome},
+	hostagent.Conflict:        {reason: v1alpha1.ReasonNameTaken, blocks: true},
 	hostagent.Capacity:        {reason: v1alpha1.ReasonPoolFull, blocks: true},
 	hostagent.Unsupported:     {reason: v1alpha1.ReasonHostTooOld, blocks: true},
 	hostagent.Invalid:         {reason: v1alpha1.ReasonInvalidSpec, blocks: true},

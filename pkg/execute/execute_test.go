@@ -311,7 +311,7 @@ func TestVerdicts(t *testing.T) {
 		"wrong state":     {"Hyper-V says so of a machine in transition.", host("InvalidOperation", "The operation cannot be performed."), wait(v1alpha1.ReasonWaitingForHost, "The operation cannot be performed.")},
 		"throttled":       {"It passes.", transport(hostagent.Throttled), wait(v1alpha1.ReasonWaitingForHost, "run on hv01: dial tcp 10.0.0.1:5986: i/o timeout")},
 		"not found":       {"The picture was old; the next one shows why.", host("ObjectNotFound", "No such machine."), wait(v1alpha1.ReasonVerifyingOutcome, "No such machine.")},
-		"exists":          {"The picture was old; the next one shows whose it is.", host("ResourceExists", "It exists."), wait(v1alpha1.ReasonVerifyingOutcome, "It exists.")},
+		"exists":          {"It is not ours, or the picture would have shown it.", host("ResourceExists", "It exists."), block(v1alpha1.ReasonNameTaken, "It exists.")},
 		"no room":         {"The platform team makes room.", &hostagent.CallError{HResult: "0x80070070", Message: "There is not enough space."}, block(v1alpha1.ReasonPoolFull, "There is not enough space.")},
 		"too old":         {"The release cannot do it.", host("NotImplemented", "Not supported."), block(v1alpha1.ReasonHostTooOld, "Not supported.")},
 		"refused value":   {"The spec asks for what cannot be.", host("InvalidArgument", "Memory is out of range."), block(v1alpha1.ReasonInvalidSpec, "Memory is out of range.")},
@@ -337,7 +337,7 @@ func TestVerdicts(t *testing.T) {
 func TestEveryClassHasAVerdict(t *testing.T) {
 	classes := map[hostagent.Class]bool{
 		hostagent.Unreachable: false, hostagent.Timeout: false, hostagent.OutcomeUnknown: false, hostagent.Canceled: false,
-		hostagent.Unauthenticated: true, hostagent.Forbidden: true, hostagent.NotFound: false, hostagent.Conflict: false, hostagent.Busy: false,
+		hostagent.Unauthenticated: true, hostagent.Forbidden: true, hostagent.NotFound: false, hostagent.Conflict: true, hostagent.Busy: false,
 		hostagent.Capacity: true, hostagent.Throttled: false, hostagent.Unsupported: true, hostagent.Invalid: true, hostagent.Protocol: false,
 		hostagent.Internal: false,
 	}

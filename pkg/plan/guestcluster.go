@@ -104,6 +104,7 @@ func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, plac
 	if checkFolder(p, m, seen) || checkCopies(p, m, seen) {
 		return
 	}
+	tellCopiesElsewhere(p, m, seen)
 	vm, presence := findMember(m, seen)
 	if presence == hyperv.Known && !checkPlace(p, m, vm, seen) {
 		return
@@ -208,9 +209,36 @@ func checkCopies(p *Plan, m Member, seen *hyperv.Snapshot) bool {
 	return true
 }
 
+// tellCopiesElsewhere tells of machines in other folders that carry the member's stamp: copied with their folder. The member
+// itself is kept as it is meant to be.
+func tellCopiesElsewhere(p *Plan, m Member, seen *hyperv.Snapshot) {
+	var copies []string
+	for _, f := range seen.Folders {
+		if !isOf(&f, m.Stamp) || hyperv.SamePath(f.Path, m.Folder) {
+			continue
+		}
+		found, _ := seen.MachinesIn(f.Path)
+		for _, vm := range found {
+			if hyperv.Key(vm.ID) != hyperv.Key(m.RecordedID) {
+				copies = append(copies, fmt.Sprintf("machine %s on %s carries the stamp of %s but is another machine; remove %s from %s, or the machine", vm.ID, vm.HostName, m.Name, hyperv.StampFile, f.Path))
+			}
+		}
+	}
+	if len(copies) > 0 {
+		p.block(v1alpha1.ReasonCopyOfOurs, slices.Min(copies))
+	}
+}
+
+// Lost reports whether a machine that was recorded is gone for sure: absent from two complete snapshots, and held for alive
+// by nobody.
+func Lost(id string, seen *hyperv.Snapshot) bool {
+	_, presence := seen.Machine(id)
+	return presence == hyperv.Absent && seen.Memory.AbsentFor(id) >= 2 && !onItsWay(id, seen)
+}
+
 // forMissing tells a loss, once it is sure; a member is never made again unasked.
 func forMissing(p *Plan, m Member, seen *hyperv.Snapshot) {
-	if onItsWay(m.RecordedID, seen) || seen.Memory.AbsentFor(m.RecordedID) < 2 {
+	if !Lost(m.RecordedID, seen) {
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was not seen; looking again", m.Name))
 		return
 	}

@@ -169,4 +169,3 @@ func (s *site) expectRest(ctx SpecContext, polls int) {
 		Expect(n).To(BeNumerically("<=", 4*(polls+1)), "batches on %s", host)
 	}
 }
-

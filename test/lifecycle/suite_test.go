@@ -29,7 +29,7 @@ const (
 	// speed makes the world's ordinary durations short.
 	speed = 50
 	// patience is how long the suite waits for anything.
-	patience = 60 * time.Second
+	patience = 30 * time.Second
 )
 
 func TestLifecycle(t *testing.T) {

@@ -2,9 +2,11 @@ package hostpool
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/plan"
 )
@@ -23,8 +25,12 @@ func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []p
 	c.proposals[proposal.Key] = proposal
 	c.mu.Unlock()
 
-	c.arbiter.Lock()
-	defer c.arbiter.Unlock()
+	select {
+	case c.arbiter <- struct{}{}:
+		defer func() { <-c.arbiter }()
+	case <-ctx.Done():
+		return nil, "", fmt.Errorf("waiting for the arbiter: %w: %w", hostagent.Canceled, context.Cause(ctx))
+	}
 	reading := c.readAll(ctx)
 	c.mu.Lock()
 	seen, proposals, fresh := c.latest, slices.Collect(maps.Values(c.proposals)), c.facts.whole(reading)

@@ -48,7 +48,7 @@ type Cluster struct {
 	teller string
 
 	// arbiter lets one disruptive step be weighed at a time.
-	arbiter   sync.Mutex
+	arbiter   chan struct{}
 	proposals map[string]plan.Proposal
 	// movingTo is where machines were last let move to, by Key.
 	movingTo map[string]string
@@ -58,7 +58,7 @@ type Cluster struct {
 func newCluster(ctx context.Context, name string, config Config, c clock.Clock, notify func(Change)) *Cluster {
 	ctx, cancel := context.WithCancel(ctx)
 	cl := &Cluster{
-		name: name, clock: c, notify: notify, stop: cancel, conf: config, facts: newFacts(), wake: make(chan struct{}, 1),
+		name: name, clock: c, notify: notify, stop: cancel, conf: config, facts: newFacts(), wake: make(chan struct{}, 1), arbiter: make(chan struct{}, 1),
 		sessions: &sessions{driver: config.Driver, agents: map[string]hostagent.Agent{}},
 		pending:  map[string]int{}, proposals: map[string]plan.Proposal{}, movingTo: map[string]string{}, macs: macReservations{},
 	}

@@ -94,13 +94,15 @@ type folderView struct {
 	AttachedTo []string
 	// Settling is for how many minutes each machine has been in a state of transition: who waits for one looks again.
 	Settling []int
+	// Interrupted are the files whose making was interrupted: who waits for one sees to it.
+	Interrupted []string
 }
 
 func byFolder(s *hyperv.Snapshot) map[string]folderView {
 	folders := foldersByKey(s)
 	views := make(map[string]folderView, len(folders))
 	for key, f := range folders {
-		views[key] = folderView{Folder: f}
+		views[key] = folderView{Folder: f, Interrupted: interrupted(s, f)}
 	}
 	in := func(path string, change func(*folderView)) {
 		if key, ok := holding(folders, path); ok {
@@ -129,6 +131,16 @@ func byFolder(s *hyperv.Snapshot) map[string]folderView {
 		in(d.Path, func(v *folderView) { v.Disks = append(v.Disks, d) })
 	}
 	return views
+}
+
+func interrupted(s *hyperv.Snapshot, f hyperv.Folder) []string {
+	var files []string
+	for _, w := range f.Work {
+		if s.Interrupted(w) {
+			files = append(files, w.Destination)
+		}
+	}
+	return files
 }
 
 func drives(vm hyperv.Machine) []hyperv.Drive {
@@ -188,7 +200,8 @@ func aboutHosts(s *hyperv.Snapshot) hostView {
 		v.Volumes = append(v.Volumes, volumeView{Path: vol.Path, State: vol.State, Owner: vol.OwnerNode, Size: vol.Size})
 	}
 	for _, h := range s.Hosts {
-		h.Machines, h.FreeMemoryBytes = nil, 0
+		// A clock that is set moves the time of the start along; a start as such shows in other ways.
+		h.Machines, h.FreeMemoryBytes, h.BootTime = nil, 0, time.Time{}
 		v.Hosts = append(v.Hosts, h)
 	}
 	return v

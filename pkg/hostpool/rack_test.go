@@ -42,6 +42,8 @@ type rack struct {
 
 	// hold keeps the answer of a host back until it is closed. The answer is of when the batch came.
 	hold map[string]chan struct{}
+	// opening keeps a session with a host from being opened until it is closed.
+	opening map[string]chan struct{}
 	// fails is the transport error with which a host answers; effect is what a changing batch does.
 	fails  map[string]error
 	effect func(hostagent.Batch) error
@@ -88,7 +90,7 @@ func newRack() *rack {
 		groups:  []hyperv.Group{group(idA, "payments.SQL-A", "hv01"), group(idB, "payments.SQL-B", "hv02")},
 		folders: []hyperv.Folder{folder(folderA, stampA, "os.vhdx"), folder(folderB, stampB, "os.vhdx"), folder(folderD, stampD, "data.vhds")},
 		disks:   []hyperv.VirtualDisk{{Path: data, Identifier: "i1"}},
-		hold:    map[string]chan struct{}{}, fails: map[string]error{}, batches: map[string]int{},
+		hold:    map[string]chan struct{}{}, opening: map[string]chan struct{}{}, fails: map[string]error{}, batches: map[string]int{},
 	}
 }
 
@@ -135,7 +137,11 @@ func (r *rack) notify(c hostpool.Change) { r.with(func() { r.changed = append(r.
 
 // Open implements hostagent.Driver.
 func (r *rack) Open(_ context.Context, target hostagent.Target) (hostagent.Agent, error) {
-	r.with(func() { r.opened++ })
+	var slow chan struct{}
+	r.with(func() { r.opened++; slow = r.opening[target.Host] })
+	if slow != nil {
+		<-slow
+	}
 	return &agent{rack: r, target: target}, nil
 }
 

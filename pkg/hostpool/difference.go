@@ -200,7 +200,7 @@ func aboutHosts(s *hyperv.Snapshot) hostView {
 		v.Volumes = append(v.Volumes, volumeView{Path: vol.Path, State: vol.State, Owner: vol.OwnerNode, Size: vol.Size})
 	}
 	for _, h := range s.Hosts {
-		// A clock that is set moves the time of the start along; a start as such shows in other ways.
+		// What a start interrupted concerns its folder; the time of the start moves with a clock that is set.
 		h.Machines, h.FreeMemoryBytes, h.BootTime = nil, 0, time.Time{}
 		v.Hosts = append(v.Hosts, h)
 	}

@@ -453,7 +453,16 @@ func TestDifferences(t *testing.T) {
 		"junk appeared":         {"It is nobody's.", func(r *rack) { r.folders = append(r.folders, hyperv.Folder{Path: gold + `\junk`, StampText: "junk"}) }, nil},
 		"a host's state":        {"It concerns everybody.", func(r *rack) { r.nodes["hv03"] = "Paused" }, []string{"hosts"}},
 		"a switch":              {"It concerns everybody.", func(r *rack) { r.hosts["hv03"].Switches = nil }, []string{"hosts"}},
-		"free memory":           {"It moves all the time.", func(r *rack) { r.hosts["hv03"].FreeMemoryBytes = 0 }, nil},
+		"a host was started":    {"Nothing was going on there.", func(r *rack) { r.hosts["hv01"].BootTime = noon.Add(time.Hour) }, nil},
+		"a copy was interrupted": {
+			"It is the member's whose copy the host began before it was started.",
+			func(r *rack) { r.hosts["hv02"].BootTime = noon.Add(time.Hour) }, []string{objectB},
+		},
+		"a clock was set": {
+			"It moves the time of the start a little, and interrupts nothing.",
+			func(r *rack) { r.hosts["hv02"].BootTime = noon.Add(-time.Hour) }, nil,
+		},
+		"free memory": {"It moves all the time.", func(r *rack) { r.hosts["hv03"].FreeMemoryBytes = 0 }, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -2,12 +2,14 @@ package hostpool_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostpool"
@@ -23,6 +25,9 @@ const (
 	idA     = "aaaaaaaa-0000-0000-0000-000000000001"
 	idB     = "bbbbbbbb-0000-0000-0000-000000000002"
 )
+
+// noon is when hv02 began to copy something for SQL-B.
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 var (
 	stampA = hyperv.Stamp{ClusterID: "k1", Namespace: "payments", Kind: hyperv.KindGuestCluster, Name: "sql", UID: "3f0c1111", Member: "SQL-A"}
@@ -81,6 +86,8 @@ func newRack() *rack {
 	}
 	foreign := machine("ffffffff-0000-0000-0000-00000000000f", "legacy", "hv03", `D:\VMs`)
 	foreign.Configuration = nil
+	b := folder(folderB, stampB, "os.vhdx")
+	b.Work = []hyperv.Work{{Destination: folderB + `\os.vhdx`, State: hyperv.WorkRunning, Node: "hv02", Started: noon}}
 	return &rack{
 		nodes: map[string]string{"hv01": "Up", "hv02": "Up", "hv03": "Up"},
 		hosts: map[string]*hyperv.Host{
@@ -88,7 +95,7 @@ func newRack() *rack {
 			"hv02": host("hv02", machine(idB, "payments.SQL-B", "hv02", folderB)), "hv03": host("hv03", foreign),
 		},
 		groups:  []hyperv.Group{group(idA, "payments.SQL-A", "hv01"), group(idB, "payments.SQL-B", "hv02")},
-		folders: []hyperv.Folder{folder(folderA, stampA, "os.vhdx"), folder(folderB, stampB, "os.vhdx"), folder(folderD, stampD, "data.vhds")},
+		folders: []hyperv.Folder{folder(folderA, stampA, "os.vhdx"), b, folder(folderD, stampD, "data.vhds")},
 		disks:   []hyperv.VirtualDisk{{Path: data, Identifier: "i1"}},
 		hold:    map[string]chan struct{}{}, opening: map[string]chan struct{}{}, fails: map[string]error{}, batches: map[string]int{},
 	}
@@ -231,7 +238,12 @@ func (r *rack) values(h *hyperv.Host, c hostagent.Call) []hostagent.Object {
 			for _, file := range f.Files {
 				files = append(files, map[string]any{"Name": file.Name, "Length": int(file.Length)})
 			}
-			return hostagent.Object{"Path": f.Path, "Stamp": f.StampText, "Files": files}
+			var work []any
+			for _, w := range f.Work {
+				text, _ := json.Marshal(w)
+				work = append(work, string(text))
+			}
+			return hostagent.Object{"Path": f.Path, "Stamp": f.StampText, "Files": files, "Work": work}
 		})
 	case "Get-VHD":
 		return objects(r.disks, func(d hyperv.VirtualDisk) hostagent.Object {
@@ -245,7 +257,7 @@ func (r *rack) values(h *hyperv.Host, c hostagent.Call) []hostagent.Object {
 func hostValues(h *hyperv.Host, cmdlet string, c hostagent.Call) []hostagent.Object {
 	switch cmdlet {
 	case "Get-CimInstanceWin32_OperatingSystem":
-		return []hostagent.Object{{"BuildNumber": fmt.Sprint(h.Build), "FreePhysicalMemory": int(h.FreeMemoryBytes >> 10)}}
+		return []hostagent.Object{{"BuildNumber": fmt.Sprint(h.Build), "FreePhysicalMemory": int(h.FreeMemoryBytes >> 10), "LastBootUpTime": h.BootTime.Format(time.RFC3339Nano)}}
 	case "Get-VMHost":
 		return []hostagent.Object{{"MacAddressMinimum": h.MACPool.First.String(), "MacAddressMaximum": h.MACPool.Last.String(), "SupportedVmVersions": list(h.SupportedVersions)}}
 	case "Get-VMSwitch":

@@ -81,11 +81,13 @@ type Host struct {
 	// Answered is whether the host answered for this snapshot; without it only Name and State mean anything.
 	Answered bool
 	// Gone is whether the host has been down for longer than the resiliency period: what it ran is not there any more.
-	Gone              bool
-	Build             int
-	MemoryBytes       int64
-	FreeMemoryBytes   int64
-	MACPool           MACRange
+	Gone            bool
+	Build           int
+	MemoryBytes     int64
+	FreeMemoryBytes int64
+	MACPool         MACRange
+	// BootTime is when the host was started, by its own clock; zero when it does not say.
+	BootTime          time.Time
 	SupportedVersions []string
 	Switches          []string
 	// Files are those of the asked files that exist.
@@ -174,13 +176,17 @@ type File struct {
 	Length int64
 }
 
-// Work is a long operation's own record beside what it makes.
+// Work is a long operation's own record beside what it makes. It says Running until the operation itself says otherwise,
+// even when the host that was at it is gone: see Interrupted.
 type Work struct {
 	ID          string `json:"id"`
 	InputHash   string `json:"inputHash"`
 	Destination string `json:"destination"`
 	State       string `json:"state"`
-	Error       string `json:"error,omitempty"`
+	// Node is the host that is at it; Started is when it began, by that host's clock.
+	Node    string    `json:"node"`
+	Started time.Time `json:"started"`
+	Error   string    `json:"error,omitempty"`
 }
 
 // The states of Work.
@@ -382,6 +388,16 @@ func (f *Folder) WorkFor(destination string) (Work, bool) {
 	return Work{}, false
 }
 
+// Interrupted reports whether work whose record says Running cannot be under way any more: its host is gone, is no node of
+// the host cluster, or was started again since. One that only does not answer may be at it still.
+func (s *Snapshot) Interrupted(w Work) bool {
+	if w.State != WorkRunning || s.Cluster == nil {
+		return false
+	}
+	h, isNode := s.Host(w.Node)
+	return !isNode || h.Gone || h.Answered && h.BootTime.After(w.Started)
+}
+
 // DriveWith finds the machine's drive with a file, or nil.
 func (m *Machine) DriveWith(path string) *Drive {
 	if m.Configuration == nil || path == "" {
@@ -417,6 +433,11 @@ func (m *Machine) Adapter(name string) *Adapter {
 		}
 	}
 	return nil
+}
+
+// TakesPart reports whether the host is part of the host cluster now, and so reaches its volumes.
+func (h *Host) TakesPart() bool {
+	return h.State == HostUp || h.State == HostPaused || h.State == HostDraining
 }
 
 // Off reports whether the machine is off.

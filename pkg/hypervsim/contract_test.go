@@ -227,7 +227,7 @@ func TestCopy(t *testing.T) {
 		"interrupted": {after: func(f fixture) {
 			f.ok(f.FailHost("hv03"))
 			f.advance(time.Minute)
-		}, state: "Failed", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
+		}, state: "Running", files: []string{"guestclustering.json", "os.vhdx.partial", "os.vhdx.work.json"}},
 		"again after it was interrupted": {after: func(f fixture) {
 			f.ok(f.FailHost("hv03"))
 			f.advance(11 * time.Second)

@@ -13,8 +13,8 @@ import (
 // object is a live object that a call returned. Its properties are read when they are asked for, so that a later call
 // sees what it has become.
 type object interface {
-	// property gives a property by its lower-case name: a string, an int64, a bool, a date, a []any, an object, or nil for one that
-	// is null or does not exist.
+	// property gives a property by its lower-case name: a string, an int64, a bool, a time.Time, a []any, an object, or nil for
+	// one that is null or does not exist.
 	property(name string) any
 	// String is what PowerShell makes of the object as text.
 	String() string

@@ -14,6 +14,8 @@ import (
 type work struct {
 	host  *host
 	event *event
+	// task is the name of the scheduled task that does it, if one does.
+	task string
 	// interrupted is what becomes of it when the host cluster finds that the host is gone.
 	interrupted func()
 }
@@ -29,20 +31,26 @@ func (w *World) startJob(h *host, takes time.Duration, completed, interrupted fu
 	return job
 }
 
-// workRecord is the record of a copy beside its destination, as Start-Work writes it.
-type workRecord struct {
-	ID          string `json:"id"`
-	InputHash   string `json:"inputHash"`
-	State       string `json:"state"`
-	Node        string `json:"node"`
-	Source      string `json:"source"`
-	Destination string `json:"destination"`
-	Error       string `json:"error"`
+// runsTask is whether a scheduled task of that name runs on the host.
+func (h *host) runsTask(name string) bool {
+	for job := range h.jobs {
+		if strings.EqualFold(job.task, name) {
+			return true
+		}
+	}
+	return false
 }
 
-// sameAs is whether two records are of the very same work.
-func (r workRecord) sameAs(o workRecord) bool {
-	return r.ID == o.ID && r.InputHash == o.InputHash && hyperv.SamePath(r.Destination, o.Destination)
+// workRecord is the record of a copy beside its destination, as Start-Work writes it.
+type workRecord struct {
+	ID          string    `json:"id"`
+	InputHash   string    `json:"inputHash"`
+	State       string    `json:"state"`
+	Node        string    `json:"node"`
+	Started     time.Time `json:"started"`
+	Source      string    `json:"source"`
+	Destination string    `json:"destination"`
+	Error       string    `json:"error"`
 }
 
 // works are the records directly in a folder.
@@ -71,6 +79,7 @@ func startWork(c *call) error {
 	if done, err := c.earlierWork(folder, wanted); done || err != nil {
 		return err
 	}
+	wanted.Started = c.w.clock.Now().UTC()
 	if err := (&copying{w: c.w, record: wanted, host: c.host}).start(); err != nil {
 		return err
 	}
@@ -80,20 +89,52 @@ func startWork(c *call) error {
 
 // earlierWork says whether the very same work was started before and needs nothing more.
 func (c *call) earlierWork(folder *folder, wanted workRecord) (done bool, err error) {
-	made := c.w.fileAt(c.host, wanted.Destination) != nil
-	for _, before := range folder.works() {
-		same := before.sameAs(wanted)
-		switch {
-		case before.State == hyperv.WorkRunning && !same:
-			return false, refused("ResourceBusy", wanted.Destination, "The work for %s is not finished.", before.Destination)
-		case same && before.State == hyperv.WorkRunning, same && before.State == hyperv.WorkCompleted && made:
-			return true, nil
+	before := workRecord{}
+	for _, r := range folder.works() {
+		if hyperv.SamePath(r.Destination, wanted.Destination) {
+			before = r
+		} else if r.State == hyperv.WorkRunning {
+			return false, notFinished(r)
 		}
 	}
-	if made {
+	same := before.ID == wanted.ID && before.InputHash == wanted.InputHash
+	made := c.w.fileAt(c.host, wanted.Destination) != nil
+	if before.State == hyperv.WorkRunning {
+		underWay, err := c.underWay(before)
+		switch {
+		case err != nil:
+			return false, err
+		case underWay && !same:
+			return false, notFinished(before)
+		case underWay || same:
+			// What was interrupted begins again, and only the task itself gives a copy its name.
+			return underWay, nil
+		}
+	}
+	switch {
+	case made && same && before.State == hyperv.WorkCompleted:
+		return true, nil
+	case made:
 		return false, refused("ResourceExists", wanted.Destination, "%s exists and is not what was asked for.", wanted.Destination)
 	}
 	return false, nil
+}
+
+func notFinished(r workRecord) error {
+	return refused("ResourceBusy", r.Destination, "The work for %s is not finished.", r.Destination)
+}
+
+// underWay is whether work is under way whose record says Running. Another node's is left to it, unless the host cluster
+// says that the node is down.
+func (c *call) underWay(r workRecord) (bool, error) {
+	if strings.EqualFold(r.Node, c.host.name) {
+		return c.host.runsTask(r.ID), nil
+	}
+	if err := c.clusterService(); err != nil {
+		return false, err
+	}
+	node := c.w.hostNamed(r.Node)
+	return node != nil && node.nodeState() != "Down", nil
 }
 
 // copying is one copy of a file.
@@ -113,13 +154,21 @@ func (p *copying) start() error {
 	if err := p.write(); err != nil {
 		return err
 	}
-	if problem := p.open(path); problem != nil {
+	if p.w.fileAt(p.host, p.record.Destination) != nil {
+		// The copy before this one had come that far.
+		p.task(p.w.durations.Change, func() { p.end(hyperv.WorkCompleted, "") })
+	} else if problem := p.open(path); problem != nil {
 		// The call has started a task; it is the task that finds the problem.
-		p.w.startJob(p.host, p.w.durations.Change, func() { p.fail(problem) }, p.interrupted)
+		p.task(p.w.durations.Change, func() { p.fail(problem) })
 	} else {
 		p.begin()
 	}
 	return nil
+}
+
+// task lets the copy's scheduled task end after a while.
+func (p *copying) task(takes time.Duration, end func()) {
+	p.w.startJob(p.host, takes, end, p.interrupted).task = p.record.ID
 }
 
 // open opens both files.
@@ -143,7 +192,7 @@ func (p *copying) begin() {
 		length, end = p.w.volumeOf(p.partial.path).free, func() { p.fail(err) }
 	}
 	takes := time.Duration(float64(p.w.durations.CopyPerGiB) * float64(length) / float64(GiB))
-	p.w.startJob(p.host, takes, end, p.interrupted)
+	p.task(takes, end)
 }
 
 // write writes the record beside what is made.
@@ -179,13 +228,12 @@ func (p *copying) fail(cause error) {
 	p.w.happened("copying " + p.record.Destination + " failed: " + text)
 }
 
-// interrupted leaves the part that was copied. The record says so, so that the work can be asked for again; on real
-// hosts whoever reads it has to find that the node which it names is gone.
+// interrupted leaves the part that was copied, and the record as it is: nobody is left who could say in it that the copy
+// runs no more.
 func (p *copying) interrupted() {
 	if p.partial != nil {
 		p.partial.holder = ""
 	}
-	p.end(hyperv.WorkFailed, "the copy was interrupted: host "+p.host.name+" went down")
 	p.w.happened("copying " + p.record.Destination + " was interrupted")
 }
 

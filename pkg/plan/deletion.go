@@ -134,7 +134,7 @@ func removeMachine(m Member, vm *hyperv.Machine, group *hyperv.Group) Step {
 func deleteFiles(p *Plan, m Member, folder *hyperv.Folder, seen *hyperv.Snapshot) {
 	work, _ := folder.WorkFor(m.OSDisk())
 	switch {
-	case work.State == hyperv.WorkRunning:
+	case work.State == hyperv.WorkRunning && !seen.Interrupted(work):
 		p.wait(v1alpha1.ReasonDeleting, fmt.Sprintf("the image is still being copied for %s", m.Name))
 		return
 	case m.RecordedID != "" && (onItsWay(m.RecordedID, seen) || seen.Memory.AbsentFor(m.RecordedID) < 2):

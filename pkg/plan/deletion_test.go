@@ -13,6 +13,10 @@ func onlyA(g *plan.GuestCluster) { g.Deletion, g.Members = plan.Remove, g.Member
 
 func neverRecordedA(g *plan.GuestCluster) { onlyA(g); g.Members[0].RecordedID = "" }
 
+func copyingA(s *hyperv.Snapshot) {
+	folderOf(s, folderA).Work = []hyperv.Work{copying(member("SQL-A", ""))}
+}
+
 func TestDeletion(t *testing.T) {
 	vm := func(change func(*hyperv.Machine)) func(*hyperv.Snapshot) {
 		return func(s *hyperv.Snapshot) { change(vmOf(s, idA)) }
@@ -95,7 +99,8 @@ func TestDeletion(t *testing.T) {
 		"never made":                   {reason: "Nothing is left.", wanted: neverRecordedA, seen: all(noMachine, noGroup, noFolder)},
 		"folder alone, never made":     {reason: "The folder was made first.", wanted: neverRecordedA, seen: all(noMachine, noGroup), want: files},
 		"folder alone, host silent":    {reason: "The machine may be on the silent host.", wanted: neverRecordedA, seen: all(noMachine, noGroup, hv03Silent), want: cannotSee},
-		"image still copied":           {reason: "The copy's task writes there.", wanted: neverRecordedA, seen: all(noMachine, noGroup, func(s *hyperv.Snapshot) { folderOf(s, folderA).Work[0].State = hyperv.WorkRunning }), want: []string{`wait (Deleting): the image is still being copied for SQL-A`}},
+		"image still copied":           {reason: "The copy's task writes there.", wanted: neverRecordedA, seen: all(noMachine, noGroup, copyingA), want: []string{`wait (Deleting): the image is still being copied for SQL-A`}},
+		"image copied no more":         {reason: "The copy's host was started since: nobody writes there.", wanted: neverRecordedA, seen: all(noMachine, noGroup, copyingA, bootedSince), want: files},
 		"unregistered, seen once":      {reason: "A machine between two hosts is shown by none: its files stay.", wanted: onlyA, seen: all(noMachine, noGroup, absent(1)), want: makingSure},
 		"unregistered":                 {reason: "Two complete snapshots are proof.", wanted: onlyA, seen: all(noMachine, noGroup, absent(2)), want: files},
 		"unregistered, group online":   {reason: "The host cluster holds it for alive.", wanted: onlyA, seen: all(noMachine, absent(2)), want: makingSure},

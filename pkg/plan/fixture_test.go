@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
@@ -93,10 +94,18 @@ func asFolder(m plan.Member) hyperv.Folder {
 	}
 }
 
+// copying is the record of a copy that hv03 began at noon.
+func copying(m plan.Member) hyperv.Work {
+	return hyperv.Work{ID: plan.WorkID(m.Stamp, "os"), Destination: m.OSDisk(), State: hyperv.WorkRunning, Node: "hv03", Started: noon}
+}
+
+// noon is long after the hosts of rack were started.
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
 func host(name string, machines ...hyperv.Machine) hyperv.Host {
 	return hyperv.Host{
 		Name: name, State: hyperv.HostUp, Answered: true, Build: hyperv.Build2022, MemoryBytes: 64 * gib, FreeMemoryBytes: 48 * gib,
-		SupportedVersions: []string{"9.0", "10.0", "254.0"}, Switches: []string{"vSwitch-Client", "vSwitch-Cluster"}, Machines: machines,
+		BootTime: noon.AddDate(0, 0, -9), SupportedVersions: []string{"9.0", "10.0", "254.0"}, Switches: []string{"vSwitch-Client", "vSwitch-Cluster"}, Machines: machines,
 	}
 }
 

@@ -1,7 +1,9 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,6 +51,16 @@ func copied(s *hyperv.Snapshot) {
 	dropMachine(s, idB)
 	dropGroup(s, idB)
 }
+
+// copyingB is while hv03 copies SQL-B's image.
+func copyingB(s *hyperv.Snapshot) {
+	copied(s)
+	folderOf(s, folderB).Work = []hyperv.Work{copying(member("SQL-B", ""))}
+}
+
+func bootedSince(s *hyperv.Snapshot) { s.Hosts[2].BootTime = noon.Add(time.Second) }
+
+var stillCopying = []string{`wait (Creating): copy the image for SQL-B to ` + folderB + `\os.vhdx`}
 
 func all(changes ...func(*hyperv.Snapshot)) func(*hyperv.Snapshot) {
 	return func(s *hyperv.Snapshot) {
@@ -124,8 +136,45 @@ func TestNewMembers(t *testing.T) {
 		},
 		"copying": {
 			reason: "The copy goes on by itself.",
-			wanted: neverMade, seen: all(copied, func(s *hyperv.Snapshot) { folderOf(s, folderB).Work[0].State = hyperv.WorkRunning }),
-			want: []string{`wait (Creating): copy the image for SQL-B to ` + folderB + `\os.vhdx`},
+			wanted: neverMade, seen: copyingB, want: stillCopying,
+		},
+		"copying, its host gone": {
+			reason: "Nobody is at it any more; the node that owns the volume takes it over.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostDown, Gone: true} }), want: copyB,
+		},
+		"copying, its host silent": {
+			reason: "It may be at it still.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostUp} }),
+			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
+		},
+		"copying, its host started since": {
+			reason: "The record is its own: no other node takes over while it takes part.",
+			wanted: neverMade, seen: all(copyingB, bootedSince), want: replace(copyB, 0, strings.Replace(copyB[0], "hv02", "hv03", 1)),
+		},
+		"copying, its host started since and paused": {
+			reason: "A paused node reaches the volumes.",
+			wanted: neverMade, seen: all(copyingB, bootedSince, func(s *hyperv.Snapshot) { s.Hosts[2].State = hyperv.HostPaused }),
+			want: replace(copyB, 0, strings.Replace(copyB[0], "hv02", "hv03", 1)),
+		},
+		"copying, its host started since without the host cluster": {
+			reason: "A node that is down does not reach the volumes, though it answers: another one takes over.",
+			wanted: neverMade, seen: all(copyingB, bootedSince, func(s *hyperv.Snapshot) { s.Hosts[2].State = hyperv.HostDown }), want: copyB,
+		},
+		"copying, its host started just then": {
+			reason: "Only a later start ended what it did.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[2].BootTime = noon }), want: stillCopying,
+		},
+		"copying, its host started at no known time": {
+			reason: "Nothing says that the copy was interrupted.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[2].BootTime = time.Time{} }), want: stillCopying,
+		},
+		"copying, another host started since": {
+			reason: "That one has nothing to do with the copy.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[1].BootTime = noon.Add(time.Hour) }), want: stillCopying,
+		},
+		"copying, its host evicted": {
+			reason: "What is no node any more reaches no volume.",
+			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { folderOf(s, folderB).Work[0].Node = "hv09" }), want: copyB,
 		},
 		"copy failed": {
 			reason: "The host's words say what to mend; meanwhile it is tried again.",

@@ -35,7 +35,7 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		work, _ = folder.WorkFor(m.OSDisk())
 	}
 	switch {
-	case work.State == hyperv.WorkRunning:
+	case work.State == hyperv.WorkRunning && !seen.Interrupted(work):
 		// In the words of the step that started it, so that it is told once.
 		p.wait(v1alpha1.ReasonCreating, copying(m))
 	case work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
@@ -44,12 +44,12 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		if work.State == hyperv.WorkFailed {
 			p.block(v1alpha1.ReasonHostFailed, fmt.Sprintf("copying the image for %s failed and is tried again: %s", m.Name, strings.Join(strings.Fields(work.Error), " ")))
 		}
-		copyImage(p, want, m, seen)
+		copyImage(p, want, m, work, seen)
 	}
 }
 
-// copyImage makes the folder and starts the copy on the node that owns the volume, where it needs no network.
-func copyImage(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot) {
+// copyImage makes the folder and starts the copy. One that was interrupted is started again in the same words.
+func copyImage(p *Plan, want GuestCluster, m Member, before hyperv.Work, seen *hyperv.Snapshot) {
 	volume, ok := seen.Volume(want.Machine.Pool)
 	if !ok {
 		p.block(v1alpha1.ReasonPoolMissing, fmt.Sprintf("storage pool %s is on no cluster shared volume of the host cluster", want.Machine.Pool))
@@ -58,11 +58,20 @@ func copyImage(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot) {
 	id := WorkID(m.Stamp, "os")
 	p.step(Step{
 		Key: "copy/" + m.Name, Reason: v1alpha1.ReasonCreating, Describe: copying(m),
-		Batch: change(volume.OwnerNode,
+		Batch: change(copier(before, volume, seen),
 			cmdlet.NewStampedFolder("folder", m.Folder, m.Stamp.Encode()),
 			cmdlet.StartCopy("copy", id, hash(want.Machine.Image, m.OSDisk()), want.Machine.Image, m.OSDisk()),
 		),
 	})
+}
+
+// copier is the node that owns the volume, where a copy needs no network. The record of a copy that was interrupted is its
+// own host's, if that takes part again: others leave such a copy alone while it does ("Start-Work").
+func copier(before hyperv.Work, volume *hyperv.Volume, seen *hyperv.Snapshot) string {
+	if h, ok := seen.Host(before.Node); ok && before.State == hyperv.WorkRunning && h.TakesPart() {
+		return h.Name
+	}
+	return volume.OwnerNode
 }
 
 func copying(m Member) string { return fmt.Sprintf("copy the image for %s to %s", m.Name, m.OSDisk()) }

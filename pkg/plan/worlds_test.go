@@ -303,6 +303,7 @@ var happenings = []happening{
 		if f := anyFolder(t, s); len(f.Work) > 0 {
 			f.Work = slices.Clone(f.Work)
 			f.Work[0].State, f.Work[0].Error = draw(t, "state", hyperv.WorkRunning, hyperv.WorkFailed, "", "Unheard of"), "no room"
+			f.Work[0].Node, f.Work[0].Started = draw(t, "node", "hv01", "hv02", "hv03", "hv09", ""), noon
 		}
 	}},
 	{"an earlier object left a folder", func(t *rapid.T, s *scene) {

@@ -75,9 +75,10 @@ function Remove-StampedFolder {
 }
 
 # Starts copying Source to Destination as SYSTEM, in a task that outlives the session, and does not wait for it. The record
-# <Destination>.work.json holds id, inputHash, state (Running, Completed, Failed) and error. What is running, or completed
-# and still there, under the same id and hash is not started again; what failed is. Anything else at the destination is
-# refused with category ResourceExists, other work in the folder with ResourceBusy.
+# <Destination>.work.json holds id, inputHash, state (Running, Completed, Failed), node, started (UTC) and error. What is
+# running, or completed and still there, under the same id and hash is not started again; what failed is, and what a host
+# that went down left Running: by the host itself, and by others while it is down. A copy always begins from nothing. Anything
+# else at the destination is refused with category ResourceExists, other work in the folder with ResourceBusy.
 function Start-Work {
     [CmdletBinding()]
     param(
@@ -104,17 +105,18 @@ function Start-Work {
         $old = ReadWork $record
         $same = $old.Id -ceq $Id -and $old.InputHash -ceq $InputHash
         if ($old.State -ceq 'Running') {
-            if (-not $same) { Refuse $PSCmdlet 'ResourceBusy' $Destination "$record is of other work that is not finished." }
-            if ($old.Node -ne $env:COMPUTERNAME) { return }
-            if (@(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $Id -ErrorAction Ignore | Where-Object { $_.State -eq 'Running' }).Count) { return }
-            # The host restarted meanwhile. Only the task itself renames the copy, so a destination that is there is complete.
-            $there = $false
+            if (UnderWay $old) {
+                if ($same) { return }
+                Refuse $PSCmdlet 'ResourceBusy' $Destination "$record is of other work that is not finished."
+            }
+            # Only the task itself renames the copy, so a destination that is there is complete.
+            if ($same) { $there = $false }
         } elseif ($same -and $there -and $old.State -ceq 'Completed') {
             return
         }
     }
     if ($there) { Refuse $PSCmdlet 'ResourceExists' $Destination "$Destination exists and is not what was asked for." }
-    $work = @{ Id = $Id; InputHash = $InputHash; State = 'Running'; Node = $env:COMPUTERNAME; Source = $Source; Destination = $Destination; Error = '' }
+    $work = @{ Id = $Id; InputHash = $InputHash; State = 'Running'; Node = $env:COMPUTERNAME; Started = [DateTime]::UtcNow.ToString('o'); Source = $Source; Destination = $Destination; Error = '' }
     WriteWork $record $work
     try {
         StartTask $Id $folder
@@ -177,7 +179,7 @@ function Refuse($caller, [string] $category, [string] $target, [string] $message
 
 # The keys are always in this order, so that ReadWork need not understand all of JSON.
 function WriteWork([string] $path, $work) {
-    $fields = foreach ($name in 'Id', 'InputHash', 'State', 'Node', 'Source', 'Destination', 'Error') {
+    $fields = foreach ($name in 'Id', 'InputHash', 'State', 'Node', 'Started', 'Source', 'Destination', 'Error') {
         $text = ($work[$name] -replace '[\x00-\x1f]', ' ').Replace('\', '\\').Replace('"', '\"')
         '"{0}{1}":"{2}"' -f $name.Substring(0, 1).ToLowerInvariant(), $name.Substring(1), $text
     }
@@ -185,11 +187,20 @@ function WriteWork([string] $path, $work) {
 }
 
 function ReadWork([string] $path) {
-    $work = @{ Id = ''; InputHash = ''; State = ''; Node = ''; Source = ''; Destination = ''; Error = '' }
+    $work = @{ Id = ''; InputHash = ''; State = ''; Node = ''; Started = ''; Source = ''; Destination = ''; Error = '' }
     foreach ($field in [regex]::Matches((ReadText $path), '"([A-Za-z]+)":"((?:[^"\\]|\\.)*)"')) {
         $work[$field.Groups[1].Value] = $field.Groups[2].Value -replace '\\(.)', '$1'
     }
     return $work
+}
+
+# Whether work is under way whose record says Running: a host that goes down leaves it so. What another node began is left to
+# it, unless the host cluster says that the node is down, or has no such node any more.
+function UnderWay($work) {
+    if ($work.Node -ne $env:COMPUTERNAME) {
+        return @(Get-ClusterNode | Where-Object { $_.Name -eq $work.Node -and "$($_.State)" -ne 'Down' }).Count -gt 0
+    }
+    return @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $work.Id -ErrorAction Ignore | Where-Object { $_.State -eq 'Running' }).Count -gt 0
 }
 
 # The task's command is these functions as they stand here. What it works on it reads from the record in its working

@@ -31,9 +31,14 @@ function global:Folder([string] $path, $files) {
     foreach ($name in $files.Keys) { $World["$path\$name"] = $files[$name] }
 }
 function global:Show { foreach ($path in $World.Keys) { if ($null -eq $World[$path]) { $path } else { "$path = $($World[$path])" } } }
+function global:Without-Started($texts) { $texts -replace '"started":"[^"]+",', '' }
 `
 
 const copyCall = `$copy = @{ Id = 'id1'; InputHash = 'h1'; Source = 'P:\img.vhdx'; Destination = 'P:\a\os.vhdx' }; `
+
+// interrupted is the moment after HOST1 was lost in the midst of a copy, on HOST2.
+const interrupted = copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $record = 'P:\a\os.vhdx.work.json'
+	$World['P:\a\os.vhdx.partial'] = 'ima'; $Tasks.Clear(); $env:COMPUTERNAME = 'HOST2'; `
 
 var scenarios = map[string]struct{ script, want string }{
 	"stamped folders are listed": {
@@ -96,7 +101,7 @@ var scenarios = map[string]struct{ script, want string }{
 	},
 	"a copy runs in a task as SYSTEM and is recorded": {
 		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy
-			"$($Tasks['id1'].Principal.UserId) $($Tasks['id1'].State)"; $World['P:\a\os.vhdx.work.json']; Invoke-Task 'id1'; "tasks $($Tasks.Count)"; Show`,
+			"$($Tasks['id1'].Principal.UserId) $($Tasks['id1'].State)"; Without-Started $World['P:\a\os.vhdx.work.json']; Invoke-Task 'id1'; "tasks $($Tasks.Count)"; Without-Started (Show)`,
 		want: `S-1-5-18 Running
 {"id":"id1","inputHash":"h1","state":"Running","node":"HOST1","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":""}
 tasks 0
@@ -120,11 +125,51 @@ P:\img.vhdx = image`,
 		want: "Running\nimage",
 	},
 	"a copy that another node runs is left to it": {
-		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Tasks.Clear(); $env:COMPUTERNAME = 'HOST2'; Call Start-Work $copy; "tasks $($Tasks.Count)"`,
-		want:   "tasks 0",
+		script: interrupted + `foreach ($state in 'Up', 'Paused', 'Joining', 'Unknown') { $Nodes['HOST1'] = $state; Call Start-Work $copy }; "tasks $($Tasks.Count)"; $World['P:\a\os.vhdx.partial']`,
+		want:   "tasks 0\nima",
+	},
+	"a copy of a node that is down is taken over and begins from nothing": {
+		script: interrupted + `$old = $World[$record]; $Nodes['HOST1'] = 'Down'; Call Start-Work $copy; Without-Started $World[$record]; ($World[$record] -cne $old); "starts $($Tasks['id1'].Starts)"
+			Invoke-Task 'id1'; $World['P:\a\os.vhdx']; $World.ContainsKey('P:\a\os.vhdx.partial')`,
+		want: `{"id":"id1","inputHash":"h1","state":"Running","node":"HOST2","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":""}
+True
+starts 1
+image
+False`,
+	},
+	"a copy of a node that is no node any more is taken over": {
+		script: interrupted + `$Nodes.Remove('HOST1'); Call Start-Work $copy; Invoke-Task 'id1'; $World['P:\a\os.vhdx']`,
+		want:   "image",
+	},
+	"the copies of a node are told by its whole name": {
+		script: interrupted + `$Nodes['HOST1'] = 'Down'; $Nodes['HOST11'] = 'Up'; Call Start-Work $copy; "tasks $($Tasks.Count)"`,
+		want:   "tasks 1",
+	},
+	"nothing is taken over while the host cluster does not tell": {
+		script: interrupted + `$old = $World[$record]; $Nodes['HOST1'] = 'Down'; $Fail['Get-ClusterNode'] = 'no cluster service'; try { Call Start-Work $copy } catch { "ended $_" }; "tasks $($Tasks.Count)"; $World[$record] -ceq $old`,
+		want:   "ended no cluster service\ntasks 0\nTrue",
+	},
+	"a copy that only lacks its end on record is not made again": {
+		script: interrupted + `$Nodes['HOST1'] = 'Down'; $World['P:\a\os.vhdx'] = 'whole'; Call Start-Work $copy; Invoke-Task 'id1'; $World['P:\a\os.vhdx']; $World[$record].Contains('"state":"Completed"')`,
+		want:   "whole\nTrue",
+	},
+	"other work of a node that is down does not stand in the way": {
+		script: interrupted + `$copy.InputHash = 'h2'; try { Call Start-Work $copy } catch { "ended $($_.CategoryInfo.Category)" }; $Nodes['HOST1'] = 'Down'; Call Start-Work $copy; $World[$record].Contains('"inputHash":"h2","state":"Running"')`,
+		want:   "ended ResourceBusy\nTrue",
+	},
+	"what stands at the destination of other work is never overwritten": {
+		script: interrupted + `$copy.InputHash = 'h2'; $Nodes['HOST1'] = 'Down'; $World['P:\a\os.vhdx'] = 'data'; Call Start-Work $copy`,
+		want:   "ended ResourceExists",
+	},
+	"the record says since when, in UTC": {
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; $before = [DateTime]::UtcNow; Call Start-Work $copy
+			$text = [regex]::Match($World['P:\a\os.vhdx.work.json'], '"started":"([^"]*)"').Groups[1].Value; $text -match '\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z\z'
+			$started = [DateTime]::Parse($text, [Globalization.CultureInfo]::InvariantCulture, 'RoundtripKind'); $before -le $started -and $started -le [DateTime]::UtcNow
+			Invoke-Task 'id1'; $World['P:\a\os.vhdx.work.json'].Contains($text)`,
+		want: "True\nTrue\nTrue",
 	},
 	"a copy that fails says why and may be started again": {
-		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Fail['Copy-Item'] = 'disk "P:\" is full'; Invoke-Task 'id1'; $World['P:\a\os.vhdx.work.json']
+		script: copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $Fail['Copy-Item'] = 'disk "P:\" is full'; Invoke-Task 'id1'; Without-Started $World['P:\a\os.vhdx.work.json']
 			$Fail.Clear(); Call Start-Work $copy; Invoke-Task 'id1'; $World['P:\a\os.vhdx']`,
 		want: `{"id":"id1","inputHash":"h1","state":"Failed","node":"HOST1","source":"P:\\img.vhdx","destination":"P:\\a\\os.vhdx","error":"disk \"P:\\\" is full"}
 image`,
@@ -208,7 +253,7 @@ func TestFunctions(t *testing.T) {
 
 // What functions.ps1 may run, with the parameters that each must be given.
 var allowedCommands = map[string]string{
-	"Where-Object": "", "Get-Command": "", "Get-ClusterGroup": "VMId",
+	"Where-Object": "", "Get-Command": "", "Get-ClusterGroup": "VMId", "Get-ClusterNode": "",
 	"Test-Path": "LiteralPath", "Get-ChildItem": "LiteralPath", "Get-Content": "LiteralPath", "Set-Content": "LiteralPath",
 	"Move-Item": "LiteralPath", "Copy-Item": "LiteralPath", "Remove-Item": "LiteralPath",
 	"New-Item":                "Path", // has no LiteralPath, and takes Path as it stands

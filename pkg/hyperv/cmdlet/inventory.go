@@ -8,13 +8,14 @@ const (
 	namespaceCluster = "root/MSCluster"
 )
 
-// OperatingSystem reads the host's Windows build and its memory in KiB ("Win32_OperatingSystem class").
+// OperatingSystem reads the host's Windows build, its memory in KiB and when it was started, by its own clock
+// ("Win32_OperatingSystem class").
 func OperatingSystem(id string) hostagent.Call {
 	return call(id, "Get-CimInstance", p{
 		"Namespace": hostagent.Text(namespaceCIM),
 		"ClassName": hostagent.Text("Win32_OperatingSystem"),
-		"Property":  hostagent.Texts("BuildNumber", "TotalVisibleMemorySize", "FreePhysicalMemory"),
-	}, "BuildNumber", "TotalVisibleMemorySize", "FreePhysicalMemory")
+		"Property":  hostagent.Texts("BuildNumber", "TotalVisibleMemorySize", "FreePhysicalMemory", "LastBootUpTime"),
+	}, "BuildNumber", "TotalVisibleMemorySize", "FreePhysicalMemory", "LastBootUpTime")
 }
 
 // Host reads the host's own MAC address pool and the configuration versions it can run ("Get-VMHost").

@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
@@ -30,6 +31,11 @@ func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error
 		h.Build = int(parseInt(o.Text("BuildNumber")))
 		h.MemoryBytes = o.Int("TotalVisibleMemorySize") << 10
 		h.FreeMemoryBytes = o.Int("FreePhysicalMemory") << 10
+		booted, err := date(o.Text("LastBootUpTime"))
+		if err != nil {
+			return hyperv.Host{}, fmt.Errorf("reading host %s: when it was started: %w: %w", name, hostagent.Protocol, err)
+		}
+		h.BootTime = booted
 	}
 	for _, o := range results.ByID("host").Values {
 		pool, err := hyperv.ParseMACRange(o.Text("MacAddressMinimum"), o.Text("MacAddressMaximum"))
@@ -47,6 +53,15 @@ func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error
 	}
 	addMachines(&h, results)
 	return h, nil
+}
+
+// date reads a date as executors write it, ISO 8601 with an offset from UTC; none is zero.
+func date(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return t.UTC(), err
 }
 
 func addMachines(h *hyperv.Host, results hostagent.Results) {

@@ -4,6 +4,7 @@ function global:Reset-World {
     $global:World = [Collections.Generic.SortedDictionary[string, object]]::new([StringComparer]::OrdinalIgnoreCase)
     $global:Tasks = @{}
     $global:Groups = @{}
+    $global:Nodes = @{ HOST1 = 'Up'; HOST2 = 'Up' }
     $global:Fail = @{}
     $env:COMPUTERNAME = 'HOST1'
 }
@@ -63,6 +64,10 @@ function global:Get-ScheduledTask { [CmdletBinding()] param([string] $TaskPath, 
 function global:Unregister-ScheduledTask { [CmdletBinding(SupportsShouldProcess)] param([string] $TaskPath, [string] $TaskName) $Tasks.Remove($TaskName) }
 function global:Get-ClusterGroup { [CmdletBinding()] param([guid] $VMId)
     if ($Groups.ContainsKey($VMId)) { $Groups[$VMId] } else { Write-NotFound $PSCmdlet $VMId }
+}
+function global:Get-ClusterNode { [CmdletBinding()] param()
+    if ($Fail['Get-ClusterNode']) { throw $Fail['Get-ClusterNode'] }
+    foreach ($name in $Nodes.Keys) { [pscustomobject]@{ Name = $name; State = $Nodes[$name] } }
 }
 
 # What the Task Scheduler does with a started task: another PowerShell, in which only the command's own functions are.

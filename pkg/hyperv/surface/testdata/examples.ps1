@@ -1,4 +1,4 @@
-Get-CimInstance -ClassName 'Win32_OperatingSystem' -Namespace 'root/cimv2' -Property @('BuildNumber', 'TotalVisibleMemorySize', 'FreePhysicalMemory')
+Get-CimInstance -ClassName 'Win32_OperatingSystem' -Namespace 'root/cimv2' -Property @('BuildNumber', 'TotalVisibleMemorySize', 'FreePhysicalMemory', 'LastBootUpTime')
 Get-VMHost
 Get-VMSwitch
 Get-VM

@@ -2,6 +2,7 @@ package hyperv_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -246,6 +247,36 @@ func TestWorkFor(t *testing.T) {
 	}
 	if _, ok := f.WorkFor(pool + `\a\other.vhdx`); ok {
 		t.Error("work was found for another file")
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	node := func(h hyperv.Host) *hyperv.Snapshot {
+		h.Name = "hv01"
+		return &hyperv.Snapshot{Cluster: &hyperv.Cluster{}, Hosts: []hyperv.Host{{Name: "hv02", Answered: true, BootTime: noon.Add(time.Hour)}, h}}
+	}
+	cases := map[string]struct {
+		reason string
+		seen   *hyperv.Snapshot
+		state  string
+		want   bool
+	}{
+		"under way":             {"Its host has been up since before.", node(hyperv.Host{Answered: true, BootTime: noon.Add(-time.Hour)}), hyperv.WorkRunning, false},
+		"host started since":    {"A start ends everything.", node(hyperv.Host{Answered: true, BootTime: noon.Add(1)}), hyperv.WorkRunning, true},
+		"completed":             {"There is nothing to interrupt.", node(hyperv.Host{Answered: true, BootTime: noon.Add(1)}), hyperv.WorkCompleted, false},
+		"failed":                {"It has ended.", node(hyperv.Host{Gone: true}), hyperv.WorkFailed, false},
+		"host silent":           {"It may be at it still, whatever it said before.", node(hyperv.Host{BootTime: noon.Add(1)}), hyperv.WorkRunning, false},
+		"host gone":             {"Nobody is at it.", node(hyperv.Host{Gone: true}), hyperv.WorkRunning, true},
+		"no such node":          {"Only nodes reach the volumes.", &hyperv.Snapshot{Cluster: &hyperv.Cluster{}}, hyperv.WorkRunning, true},
+		"host cluster not read": {"Which nodes there are is not known.", &hyperv.Snapshot{}, hyperv.WorkRunning, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.seen.Interrupted(hyperv.Work{State: tc.state, Node: "HV01", Started: noon}); got != tc.want {
+				t.Errorf("%s\ngot %v, want %v", tc.reason, got, tc.want)
+			}
+		})
 	}
 }
 

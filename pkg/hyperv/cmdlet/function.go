@@ -23,8 +23,9 @@ func RemoveStampedFolder(id, path, stamp string) hostagent.Call {
 }
 
 // StartCopy starts copying a file into destination.partial in a task that outlives the session; the task renames it to
-// the destination when it is complete. Id, input hash, state and error stand in destination.work.json. An id that is
-// there already, running or completed, is not started again.
+// the destination when it is complete. Id, input hash, state, node, start and error stand in destination.work.json. An
+// id that is there already, running or completed, is not started again, unless the host that ran it went down: the host
+// itself begins anew, and another one while that node is down.
 func StartCopy(id, workID, inputHash, source, destination string) hostagent.Call {
 	return call(id, "Start-Work", p{
 		"Id":          hostagent.Text(workID),

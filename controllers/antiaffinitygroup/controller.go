@@ -105,6 +105,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return status.Result(0, err)
 	}
+	if g.hosts.Pending() {
+		return ctrl.Result{}, nil
+	}
 	var out execute.Outcome
 	if g.runs() {
 		out = r.Execute.Run(ctx, req.String(), group.Generation, g.hosts.Cluster, g.plan)

@@ -50,8 +50,7 @@ func (g *gathered) again() {
 	for _, ref := range g.group.Spec.GuestClusters {
 		g.addMembers(ref.Name)
 	}
-	if wait := g.hosts.Unresolved(g.group.Spec.HostClusterRef.Name); wait != nil {
-		g.plan = plan.Plan{Waits: []plan.Wait{*wait}}
+	if g.plan = g.hosts.Unresolved(g.group.Spec.HostClusterRef.Name); !g.plan.Empty() {
 		return
 	}
 	g.plan = plan.ForAntiAffinityGroup(g.want, g.hosts.Seen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,15 +56,7 @@ func (r *Reconciler) ensureGroup(ctx context.Context, g *gathered) error {
 		return nil
 	}
 	g.group = group
-	if reflect.DeepEqual(group.Spec, want) {
-		return nil
-	}
-	before := group.DeepCopy()
-	group.Spec = want
-	if err := r.Client.Patch(ctx, group, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("changing anti-affinity group: %w", err)
-	}
-	return nil
+	return r.patch(ctx, group, func() { group.Spec = want })
 }
 
 // ensureDisk makes a template's disk once, keeps what follows the guest cluster, and reads the disk. It gives nil, and says
@@ -124,17 +117,80 @@ func (r *Reconciler) setOwner(gc *v1alpha1.GuestCluster, disk *v1alpha1.SharedDi
 
 // follow keeps what a template's disk takes from its guest cluster: management and the reclaim policy with its reference.
 func (r *Reconciler) follow(ctx context.Context, gc *v1alpha1.GuestCluster, disk *v1alpha1.SharedDisk, t *v1alpha1.SharedDiskTemplate) error {
-	before := disk.DeepCopy()
-	disk.Spec.Management = gc.Spec.Management
-	disk.Spec.ReclaimPolicy = t.Spec.ReclaimPolicy
-	if err := r.setOwner(gc, disk, t.Spec.ReclaimPolicy); err != nil {
+	owned := disk.DeepCopy()
+	if err := r.setOwner(gc, owned, t.Spec.ReclaimPolicy); err != nil {
 		return err
 	}
-	if reflect.DeepEqual(before, disk) {
+	return r.patch(ctx, disk, func() {
+		disk.Spec.Management, disk.Spec.ReclaimPolicy = gc.Spec.Management, t.Spec.ReclaimPolicy
+		disk.OwnerReferences = owned.OwnerReferences
+	})
+}
+
+// followDeletion lets what a guest cluster made follow its management while it is being deleted: a child that stayed Paused
+// would hold on to the hosts for ever.
+func (r *Reconciler) followDeletion(ctx context.Context, g *gathered) error {
+	groups, disks, err := r.made(ctx, g.gc)
+	if err != nil {
+		return err
+	}
+	for i := range groups {
+		if err := r.patch(ctx, &groups[i], func() { groups[i].Spec.Management = g.gc.Spec.Management }); err != nil {
+			return err
+		}
+	}
+	for i := range disks {
+		if err := r.patch(ctx, &disks[i], func() { disks[i].Spec.Management = g.gc.Spec.Management }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retainDisks keeps the disks of a guest cluster that leaves its machines on the hosts with them.
+func (r *Reconciler) retainDisks(ctx context.Context, gc *v1alpha1.GuestCluster) error {
+	_, disks, err := r.made(ctx, gc)
+	if err != nil {
+		return err
+	}
+	for i := range disks {
+		err := r.patch(ctx, &disks[i], func() {
+			disks[i].Spec.ReclaimPolicy = v1alpha1.ReclaimRetain
+			disks[i].OwnerReferences = slices.DeleteFunc(disks[i].OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == gc.UID })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// made are the objects that a guest cluster made for itself.
+func (r *Reconciler) made(ctx context.Context, gc *v1alpha1.GuestCluster) ([]v1alpha1.AntiAffinityGroup, []v1alpha1.SharedDisk, error) {
+	var groups v1alpha1.AntiAffinityGroupList
+	var disks v1alpha1.SharedDiskList
+	for _, list := range []client.ObjectList{&groups, &disks} {
+		if err := r.Client.List(ctx, list, client.InNamespace(gc.Namespace), client.MatchingLabels{v1alpha1.LabelGuestCluster: gc.Name}); err != nil {
+			return nil, nil, fmt.Errorf("listing what the guest cluster made: %w", err)
+		}
+	}
+	groups.Items = slices.DeleteFunc(groups.Items, func(g v1alpha1.AntiAffinityGroup) bool { return !metav1.IsControlledBy(&g, gc) })
+	disks.Items = slices.DeleteFunc(disks.Items, func(d v1alpha1.SharedDisk) bool {
+		return !metav1.IsControlledBy(&d, gc) && (d.Status.Claim == nil || d.Status.Claim.UID != gc.UID)
+	})
+	return groups.Items, disks.Items, nil
+}
+
+// patch changes an object if the change makes a difference.
+func (r *Reconciler) patch(ctx context.Context, obj client.Object, change func()) error {
+	before, _ := obj.DeepCopyObject().(client.Object)
+	change()
+	if reflect.DeepEqual(before, obj) {
 		return nil
 	}
-	if err := r.Client.Patch(ctx, disk, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("changing shared disk: %w", err)
+	err := r.Client.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("changing %s: %w", obj.GetName(), err)
 	}
 	return nil
 }

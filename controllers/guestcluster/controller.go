@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -21,6 +22,7 @@ import (
 	"guestclustering.io/operator/controllers/wake"
 	"guestclustering.io/operator/pkg/execute"
 	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/plan"
 	"guestclustering.io/operator/pkg/status"
 )
 
@@ -43,6 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.SharedDisk{}, handler.EnqueueRequestsFromMapFunc(r.usersOf)).
 		Owns(&v1alpha1.AntiAffinityGroup{}).
 		Watches(&v1alpha1.HostCluster{}, handler.EnqueueRequestsFromMapFunc(r.clustersOn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(hostref.InNamespace(r.Client, &v1alpha1.GuestClusterList{})), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(r.Hub.Source(r.changed)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
 		Complete(r)
@@ -104,6 +107,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return status.Result(0, err)
 	}
+	if g.hosts.Pending() {
+		return ctrl.Result{}, nil
+	}
 	var out execute.Outcome
 	if g.runs() {
 		out = r.Execute.Run(ctx, req.String(), gc.Generation, g.hosts.Cluster, g.plan)
@@ -123,12 +129,14 @@ func (r *Reconciler) gather(ctx context.Context, gc *v1alpha1.GuestCluster) (*ga
 		return nil, err
 	}
 	g := &gathered{gc: gc, hosts: hosts, stamp: r.Resolver.Stamp(hosts, hyperv.KindGuestCluster, gc)}
-	if gc.DeletionTimestamp.IsZero() {
-		if err := r.ensureChildren(ctx, g); err != nil {
-			return nil, err
-		}
+	children := r.ensureChildren
+	if !gc.DeletionTimestamp.IsZero() {
+		children = r.followDeletion
 	}
-	if !g.decided() {
+	if err := children(ctx, g); err != nil {
+		return nil, err
+	}
+	if g.lacksAddresses() {
 		var others v1alpha1.GuestClusterList
 		if err := r.Client.List(ctx, &others, client.MatchingFields{hostref.Field: gc.Spec.HostClusterRef.Name}); err != nil {
 			return nil, fmt.Errorf("listing guest clusters: %w", err)
@@ -140,6 +148,11 @@ func (r *Reconciler) gather(ctx context.Context, gc *v1alpha1.GuestCluster) (*ga
 }
 
 func (r *Reconciler) release(ctx context.Context, g *gathered) error {
+	if g.deletion() == plan.Leave {
+		if err := r.retainDisks(ctx, g.gc); err != nil {
+			return err
+		}
+	}
 	if g.hosts.Cluster != nil {
 		g.hosts.Cluster.ReleaseMACs(string(g.gc.UID))
 	}

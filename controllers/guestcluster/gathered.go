@@ -52,8 +52,7 @@ func (g *gathered) again() {
 	if g.hosts.Cluster != nil {
 		g.hosts.Seen, g.hosts.ReadErr = g.hosts.Cluster.Snapshot()
 	}
-	if wait := g.hosts.Unresolved(g.gc.Spec.HostClusterRef.Name); wait != nil {
-		g.plan = plan.Plan{Waits: []plan.Wait{*wait}}
+	if g.plan = g.hosts.Unresolved(g.gc.Spec.HostClusterRef.Name); !g.plan.Empty() {
 		return
 	}
 	want, block := g.resolve()
@@ -263,6 +262,20 @@ func freeSlot(taken map[cmdlet.Slot]bool) cmdlet.Slot {
 // usable reports whether a disk exists and is this guest cluster's to attach.
 func (g *gathered) usable(d *v1alpha1.SharedDisk) bool {
 	return d.Status.Path != "" && d.Status.DiskIdentifier != "" && d.Status.Claim != nil && d.Status.Claim.UID == g.gc.UID
+}
+
+// lacksAddresses reports whether an adapter has no address in status yet.
+func (g *gathered) lacksAddresses() bool {
+	for _, name := range v1alpha1.MemberNames(g.gc) {
+		recorded := g.recorded(name).Networks
+		for _, n := range g.gc.Spec.Machine.Networks {
+			has := slices.ContainsFunc(recorded, func(s v1alpha1.MemberNetworkStatus) bool { return s.Name == n.Name && s.MACAddress != "" })
+			if !has {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // runs reports whether the plan's steps may be run.

@@ -193,10 +193,11 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 		f.Doing = append(f.Doing, plan.Wait{Reason: v1alpha1.ReasonDeleting, Message: "being deleted"})
 	}
 	f.Blocks = slices.Concat(f.Blocks, g.diskBlocks())
-	if g.hosts.Seen == nil || g.hosts.Seen.Cluster == nil || len(g.want.Members) == 0 {
+	next := nextOf(f)
+	if !g.hosts.Readable() || len(g.want.Members) == 0 {
+		g.unseenParts(f, next)
 		return f
 	}
-	next := nextOf(f)
 	f.Parts[v1alpha1.ConditionMachinesReady] = g.machinesReady(s, next)
 	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
 	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
@@ -205,6 +206,17 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	f.Informing[v1alpha1.ConditionPlacementSatisfied] = placement
 	tellRepair(f.Doing, placement)
 	return f
+}
+
+// unseenParts are the conditions while nothing can be seen of the members.
+func (g *gathered) unseenParts(f status.Findings, next plan.Wait) {
+	unknown := status.Unknown(next.Reason, next.Message)
+	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionMachinesReady, v1alpha1.ConditionStorageReady, v1alpha1.ConditionNetworksReady} {
+		f.Parts[t] = unknown
+	}
+	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionAvailable, v1alpha1.ConditionPlacementSatisfied} {
+		f.Informing[t] = unknown
+	}
 }
 
 // nextOf is what stands between now and ready: what is being done, else what somebody must mend.

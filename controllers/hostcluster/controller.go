@@ -81,6 +81,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse))
 	}
 	view := r.look(&hc)
+	if view.pending() && len(hc.Status.Conditions) > 0 {
+		// The first snapshot since this process began comes soon and wakes us; until then status says nothing new.
+		return ctrl.Result{}, nil
+	}
 	view.users = users
 	return status.Result(0, r.report(ctx, &hc, view.status(&hc, r.Now())))
 }

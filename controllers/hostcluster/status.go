@@ -24,6 +24,9 @@ type view struct {
 	configErr error
 }
 
+// pending reports whether the hosts have not been read yet since this process began.
+func (v view) pending() bool { return v.seen == nil && v.configErr == nil }
+
 // The states of pools, images and networks in status.
 const (
 	present = "Present"

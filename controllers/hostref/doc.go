@@ -87,15 +87,22 @@ func allows(hc *v1alpha1.HostCluster, ns *corev1.Namespace) (bool, error) {
 	}
 }
 
-// Unresolved says what to wait for when the reference cannot be used yet.
-func (h Hosts) Unresolved(name string) *plan.Wait {
+// Pending reports whether the hosts were not read yet since this process began. The first snapshot comes soon and wakes
+// every object on them; until then a status says nothing new.
+func (h Hosts) Pending() bool { return h.Object != nil && h.Cluster != nil && h.Seen == nil }
+
+// Readable reports whether the hosts were read.
+func (h Hosts) Readable() bool { return h.Seen != nil && h.Seen.Cluster != nil }
+
+// Unresolved says what stands in the way when the reference cannot be used yet; the plan is empty when it can.
+func (h Hosts) Unresolved(name string) plan.Plan {
 	switch {
 	case h.Object == nil:
-		return &plan.Wait{Reason: v1alpha1.ReasonHostClusterNotFound, Message: fmt.Sprintf("there is no HostCluster %s; create it, or name another one in spec.hostClusterRef", name)}
-	case h.Seen == nil || h.Seen.Cluster == nil:
-		return &plan.Wait{Reason: v1alpha1.ReasonHostUnreachable, Message: fmt.Sprintf("the hosts of %s cannot be read; see HostCluster %s", name, name)}
+		return plan.Plan{Blocks: []plan.Block{{Reason: v1alpha1.ReasonHostClusterNotFound, Message: fmt.Sprintf("there is no HostCluster %s; create it, or name another one in spec.hostClusterRef", name)}}}
+	case !h.Readable():
+		return plan.Plan{Waits: []plan.Wait{{Reason: v1alpha1.ReasonHostUnreachable, Message: fmt.Sprintf("the hosts of %s cannot be read; see HostCluster %s", name, name)}}}
 	default:
-		return nil
+		return plan.Plan{}
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostpool"
@@ -38,6 +40,25 @@ func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		}
 	}
 	return nil
+}
+
+// InNamespace finds the objects of a list's kind in a namespace. Labels of a namespace decide what it may use.
+func InNamespace(c client.Reader, kind client.ObjectList) handler.MapFunc {
+	return func(ctx context.Context, namespace client.Object) []reconcile.Request {
+		list, _ := kind.DeepCopyObject().(client.ObjectList)
+		// An error is of the cache, which is not started or has ended: then there is nothing to wake.
+		if err := c.List(ctx, list, client.InNamespace(namespace.GetName())); err != nil {
+			return nil
+		}
+		var out []reconcile.Request
+		// Every item of a list is an object.
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			obj, _ := item.(client.Object)
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+			return nil
+		})
+		return out
+	}
 }
 
 // Requests turns a list's items into requests.

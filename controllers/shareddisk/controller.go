@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,6 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.SharedDisk{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.GuestCluster{}, handler.EnqueueRequestsFromMapFunc(disksOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.HostCluster{}, handler.EnqueueRequestsFromMapFunc(r.disksOn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(hostref.InNamespace(r.Client, &v1alpha1.SharedDiskList{})), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(r.Hub.Source(r.changed)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		Complete(r)
@@ -105,6 +107,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	g, err := r.gather(ctx, &disk)
 	if err != nil {
 		return status.Result(0, err)
+	}
+	if g.hosts.Pending() {
+		return ctrl.Result{}, nil
 	}
 	if g.finished() {
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk))

@@ -37,8 +37,7 @@ func (g *gathered) again() {
 	if g.hosts.Cluster != nil {
 		g.hosts.Seen, g.hosts.ReadErr = g.hosts.Cluster.Snapshot()
 	}
-	if wait := g.hosts.Unresolved(g.disk.Spec.HostClusterRef.Name); wait != nil {
-		g.plan = plan.Plan{Waits: []plan.Wait{*wait}}
+	if g.plan = g.hosts.Unresolved(g.disk.Spec.HostClusterRef.Name); !g.plan.Empty() {
 		return
 	}
 	want, block := g.resolve()
@@ -159,8 +158,9 @@ func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.SharedDis
 
 // observe puts what the snapshot shows of the disk into its status.
 func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
-	if g.want.Path == "" || g.hosts.Seen == nil {
-		return status.Unknown(v1alpha1.ReasonUnknown, "the hosts cannot be read")
+	if g.want.Path == "" || !g.hosts.Readable() {
+		unseen := g.missing()
+		return status.Unknown(unseen.Reason, unseen.Message)
 	}
 	if g.hosts.Seen.Complete() {
 		s.AttachedTo = nil

@@ -12,11 +12,13 @@ import (
 // difference finds which objects and whether the hosts differ between two snapshots. owners are the stamps of what was
 // seen before, by Key.
 func difference(before, next *hyperv.Snapshot, owners map[string]hyperv.Stamp) Change {
-	if before == nil {
+	first := before == nil
+	if first {
 		before = &hyperv.Snapshot{}
 	}
 	var change Change
-	change.Hosts = before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next)) ||
+	// The first one tells everybody something, if only that nothing can be read.
+	change.Hosts = first || before.Complete() != next.Complete() || !reflect.DeepEqual(aboutHosts(before), aboutHosts(next)) ||
 		believes(next) != believes(before)
 	change.Addresses = !reflect.DeepEqual(foreignAddresses(before), foreignAddresses(next))
 	change.folders(byFolder(before), byFolder(next))

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -123,6 +124,9 @@ func condition(ctx context.Context, obj client.Object, t v1alpha1.ConditionType)
 	return func() string {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 			return err.Error()
+		}
+		if _, observed := declared(obj); observed < obj.GetGeneration() {
+			return fmt.Sprintf("of generation %d, not %d", observed, obj.GetGeneration())
 		}
 		for _, cond := range conditionsOf(obj) {
 			if cond.Type == string(t) {

@@ -36,7 +36,7 @@ func TestInventory(t *testing.T) {
 	cluster, err := inventory.DecodeClusterState([]string{gold}, f.batch(inventory.ClusterState("hv02", []string{gold})))
 	f.ok(err)
 	wantGroup := hyperv.Group{
-		Name: "payments.FILES-1", State: "Online", Status: []string{"0"}, OwnerNode: "hv01", ClassNames: []string{"apart"},
+		Name: "payments.FILES-1", State: "Online", OwnerNode: "hv01", ClassNames: []string{"apart"},
 		VMID: id, Resource: "Virtual Machine payments.FILES-1", OfflineAction: 2,
 	}
 	if diff := cmp.Diff([]hyperv.Group{wantGroup}, cluster.Groups); diff != "" {

@@ -146,7 +146,7 @@ func TestQuorum(t *testing.T) {
 	f.advance(time.Minute)
 	results, err := f.run("hv03", cmdlet.Groups("groups"))
 	f.ok(err)
-	if got, want := lastError(results), (why{"ConnectionError", hresultNoEndpoint, hostagent.Internal}); got != want {
+	if got, want := lastError(results), (why{"ConnectionError", hresultNoEndpoint, hostagent.Unreachable}); got != want {
 		t.Errorf("without quorum Get-ClusterGroup fails with %+v, want %+v", got, want)
 	}
 	f.must("hv03", cmdlet.Machines("vms"))

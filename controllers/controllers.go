@@ -28,6 +28,11 @@ type setup interface{ SetupWithManager(ctrl.Manager) error }
 
 // Setup registers every controller; drivers is how they reach hosts. Polling of hosts ends with ctx.
 func Setup(ctx context.Context, mgr ctrl.Manager, drivers hostcluster.Drivers) error {
+	return SetupOn(ctx, mgr, clock.RealClock{}, drivers)
+}
+
+// SetupOn is Setup with the clock by which hosts are polled and waited for.
+func SetupOn(ctx context.Context, mgr ctrl.Manager, c clock.Clock, drivers hostcluster.Drivers) error {
 	if err := hostref.SetupIndexes(ctx, mgr); err != nil {
 		return err
 	}
@@ -36,16 +41,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, drivers hostcluster.Drivers) e
 		return err
 	}
 	hub := &wake.Hub{}
-	pool := hostpool.New(ctx, clock.RealClock{}, hub.Notify)
+	pool := hostpool.New(ctx, c, hub.Notify)
 	resolver := hostref.Resolver{Client: mgr.GetClient(), Pool: pool, ClusterID: id}
-	c, now := mgr.GetClient(), time.Now
+	kube, now := mgr.GetClient(), time.Now
 	recorder := mgr.GetEventRecorder("guestclustering")
-	executor := func() *execute.Executor { return execute.New(clock.RealClock{}) }
+	executor := func() *execute.Executor { return execute.New(c) }
 	for _, s := range []setup{
-		&hostcluster.Reconciler{Client: c, Pool: pool, Hub: hub, Drivers: drivers, Events: recorder, Now: now},
-		&shareddisk.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
-		&guestcluster.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
-		&antiaffinitygroup.Reconciler{Client: c, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
+		&hostcluster.Reconciler{Client: kube, Pool: pool, Hub: hub, Drivers: drivers, Events: recorder, Now: now},
+		&shareddisk.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
+		&guestcluster.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
+		&antiaffinitygroup.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 	} {
 		if err := s.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("setting up %T: %w", s, err)

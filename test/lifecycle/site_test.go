@@ -40,6 +40,8 @@ type site struct {
 	hostCluster, namespace string
 	driver                 hostagent.Driver
 	operator               *operator
+	// builds are the Windows builds of the hosts.
+	builds map[string]int
 }
 
 // settings are what a spec wants different about its site.
@@ -76,6 +78,10 @@ func openSite(ctx context.Context, with ...settings) *site {
 			w.hostCluster(hc)
 		}
 	}
+	s.builds = map[string]int{}
+	for _, h := range model.Hosts {
+		s.builds[h.Name] = h.Build
+	}
 	var err error
 	s.world, err = hypervsim.New(model, hypervsim.NewRealClock(speed))
 	Expect(err).NotTo(HaveOccurred())
@@ -109,6 +115,7 @@ func (s *site) shut(ctx context.Context) {
 	}
 	s.checkStatuses(ctx)
 	s.checkJournal()
+	s.checkCalls()
 	s.operator.end()
 	s.world.Close()
 }

@@ -27,7 +27,7 @@ import (
 
 const (
 	// speed makes the world's ordinary durations short.
-	speed = 50
+	speed = 100
 	// patience is how long the suite waits for anything.
 	patience = 30 * time.Second
 )
@@ -35,9 +35,10 @@ const (
 func TestLifecycle(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(100 * time.Millisecond)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	SetDefaultConsistentlyPollingInterval(100 * time.Millisecond)
 	RunSpecs(t, "Lifecycle")
+	t.Run("what was sent binds in PowerShell", journalsBind)
 }
 
 var (
@@ -83,7 +84,7 @@ func startOperator(driver hostagent.Driver, hostCluster string, namespaces ...st
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
-	Expect(controllers.Setup(ctx, mgr, func(v1alpha1.HostAgent) (hostagent.Driver, string, error) { return driver, "in-process", nil })).To(Succeed())
+	Expect(controllers.SetupOn(ctx, mgr, newHurriedClock(), func(v1alpha1.HostAgent) (hostagent.Driver, string, error) { return driver, "in-process", nil })).To(Succeed())
 	o := &operator{stop: stop, done: make(chan struct{})}
 	go func() {
 		defer GinkgoRecover()

@@ -649,8 +649,9 @@ func TestArbiter(t *testing.T) {
 	// The first move takes its time, and the host shows it only at the end.
 	polling(t, together, func(t *testing.T, b *bench) {
 		var moves []string
-		sent := make(chan struct{})
+		read, sent := make(chan struct{}), make(chan struct{})
 		b.with(func() {
+			b.hold["hv03"] = read
 			b.effect = func(batch hostagent.Batch) error {
 				c := batch.Calls[0]
 				moves = append(moves, fmt.Sprint(c.Cmdlet, " ", c.Parameters["VMId"], " to ", c.Parameters["Node"]))
@@ -669,6 +670,10 @@ func TestArbiter(t *testing.T) {
 				}
 			})
 		}
+		// Whoever weighs has begun to read before anything moves.
+		synctest.Wait()
+		b.with(func() { delete(b.hold, "hv03") })
+		close(read)
 		synctest.Wait()
 		b.with(func() {
 			delete(b.hold, "hv02")

@@ -110,21 +110,13 @@ func Configurations(host string, ids []string) hostagent.Batch {
 // AddConfigurations puts the answer to Configurations into the host's machines. A machine that has left the host
 // meanwhile stays without.
 func AddConfigurations(h *hyperv.Host, results hostagent.Results) error {
+	found := configurations(results)
+	if len(found) == 0 {
+		// When all have left, there was nobody to ask for drives.
+		return nil
+	}
 	if err := failed(results, "drives", "controllers"); err != nil {
 		return fmt.Errorf("reading configurations on host %s: %w", h.Name, err)
-	}
-	found := map[string]*hyperv.Configuration{}
-	for _, r := range results {
-		if r.ID == "drives" || r.ID == "controllers" {
-			continue
-		}
-		for _, o := range r.Values {
-			found[hyperv.Key(o.Text("Id"))] = &hyperv.Configuration{
-				Processors: o.Int("ProcessorCount"), MemoryBytes: o.Int("MemoryStartup"), DynamicMemory: o.Bool("DynamicMemoryEnabled"),
-				StartAction: o.Text("AutomaticStartAction"), StopAction: o.Text("AutomaticStopAction"),
-				CheckpointType: o.Text("CheckpointType"), AutomaticCheckpoint: o.Bool("AutomaticCheckpointsEnabled"),
-			}
-		}
 	}
 	for _, o := range results.ByID("drives").Values {
 		if c := found[hyperv.Key(o.Text("VMId"))]; c != nil {
@@ -143,4 +135,21 @@ func AddConfigurations(h *hyperv.Host, results hostagent.Results) error {
 		h.Machines[i].Configuration = found[hyperv.Key(h.Machines[i].ID)]
 	}
 	return nil
+}
+
+func configurations(results hostagent.Results) map[string]*hyperv.Configuration {
+	found := map[string]*hyperv.Configuration{}
+	for _, r := range results {
+		if r.ID == "drives" || r.ID == "controllers" {
+			continue
+		}
+		for _, o := range r.Values {
+			found[hyperv.Key(o.Text("Id"))] = &hyperv.Configuration{
+				Processors: o.Int("ProcessorCount"), MemoryBytes: o.Int("MemoryStartup"), DynamicMemory: o.Bool("DynamicMemoryEnabled"),
+				StartAction: o.Text("AutomaticStartAction"), StopAction: o.Text("AutomaticStopAction"),
+				CheckpointType: o.Text("CheckpointType"), AutomaticCheckpoint: o.Bool("AutomaticCheckpointsEnabled"),
+			}
+		}
+	}
+	return found
 }

@@ -684,6 +684,19 @@ func TestMembersOutOfSight(t *testing.T) {
 		"in another folder":    {reason: "Stamp and id count only together.", seen: func(s *hyperv.Snapshot) { vmOf(s, idA).Location = `D:\VMs\x`; vmOf(s, idA).Name = "x" }, want: []string{`block (NameTaken): the machine of SQL-A lies in D:\VMs\x instead of ` + folderA + `; move its configuration back`}},
 		"a copy beside it":     {reason: "A restored or cloned machine is not ours, though it lies in our folder.", seen: func(s *hyperv.Snapshot) { s.Hosts[2].Machines[0].Location = folderA + `\copy` }, want: []string{`block (CopyOfOurs): machine ` + idForeign + ` on hv03 lies in the folder of SQL-A but is another machine; move it to a folder of its own or remove it`}},
 		"a copy in its place":  {reason: "The copy does not become ours when ours is lost.", seen: all(gone, absent(5), func(s *hyperv.Snapshot) { s.Hosts[2].Machines[0].Location = folderA + `\copy` }), want: []string{`block (CopyOfOurs): machine ` + idForeign + ` on hv03 lies in the folder of SQL-A but is another machine; move it to a folder of its own or remove it`}},
+		"a copy with its folder": {reason: "A folder that was copied carries our stamp and is not ours; the member goes on.", seen: func(s *hyperv.Snapshot) {
+			copied := asFolder(member("SQL-A", ""))
+			copied.Path = gold + `\restored`
+			s.Folders = append(s.Folders, copied)
+			s.Hosts[2].Machines[0].Location = gold + `\restored\x`
+			vmOf(s, idA).Name = "x"
+		}, want: append(machineA("rename it back", `Rename-VM -NewName payments.SQL-A -VM $vm`),
+			`block (CopyOfOurs): machine `+idForeign+` on hv03 carries the stamp of SQL-A but is another machine; remove guestclustering.json from `+gold+`\restored, or the machine`)},
+		"a copied folder alone": {reason: "Files without a machine harm nobody.", seen: func(s *hyperv.Snapshot) {
+			copied := asFolder(member("SQL-A", ""))
+			copied.Path = gold + `\restored`
+			s.Folders = append(s.Folders, copied)
+		}},
 		"shown by two hosts": {reason: "A host that came back still shows what runs elsewhere.", seen: func(s *hyperv.Snapshot) {
 			old := *vmOf(s, idA)
 			old.HostName, old.State = "hv03", "Off"

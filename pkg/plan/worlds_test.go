@@ -306,6 +306,14 @@ var happenings = []happening{
 			f.Work[0].Node, f.Work[0].Started = draw(t, "node", "hv01", "hv02", "hv03", "hv09", ""), noon
 		}
 	}},
+	{"a folder was copied", func(t *rapid.T, s *scene) {
+		f := *anyFolder(t, s)
+		f.Path = gold + `\copied`
+		s.seen.Folders = append(s.seen.Folders, f)
+		if rapid.Bool().Draw(t, "with a machine") {
+			anyVM(t, s).Location = f.Path + `\x`
+		}
+	}},
 	{"an earlier object left a folder", func(t *rapid.T, s *scene) {
 		left := draw(t, "whose", member("SQL-A", "").Stamp, member("SQL-B", "").Stamp, diskStamp)
 		left.UID = draw(t, "uid", "00000000-old", "99999999-older")

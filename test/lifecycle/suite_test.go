@@ -74,7 +74,7 @@ func startOperator(driver hostagent.Driver, hostCluster string, namespaces ...st
 	}
 	mgr, err := ctrl.NewManager(plane.Config, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Controller: config.Controller{SkipNameValidation: ptr(true)},
+		Controller: config.Controller{SkipNameValidation: new(true)},
 		Cache: cache.Options{
 			DefaultNamespaces: in,
 			ByObject: map[client.Object]cache.ByObject{
@@ -100,5 +100,3 @@ func (o *operator) end() {
 	o.stop()
 	Eventually(o.done).Should(BeClosed())
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -89,44 +89,57 @@ func startWork(c *call) error {
 
 // earlierWork says whether the very same work was started before and needs nothing more.
 func (c *call) earlierWork(folder *folder, wanted workRecord) (done bool, err error) {
-	before := workRecord{}
-	for _, r := range folder.works() {
-		if hyperv.SamePath(r.Destination, wanted.Destination) {
-			before = r
-		} else if r.State == hyperv.WorkRunning {
-			return false, notFinished(r)
-		}
+	before, err := folder.recordFor(wanted.Destination)
+	if err != nil {
+		return false, err
 	}
 	same := before.ID == wanted.ID && before.InputHash == wanted.InputHash
-	made := c.w.fileAt(c.host, wanted.Destination) != nil
 	if before.State == hyperv.WorkRunning {
-		underWay, err := c.underWay(before)
-		switch {
-		case err != nil:
-			return false, err
-		case underWay && !same:
-			return false, notFinished(before)
-		case underWay || same:
-			// What was interrupted begins again, and only the task itself gives a copy its name.
-			return underWay, nil
+		underWay, err := c.underWay(before, same)
+		// What was interrupted begins again, whatever is there: only the task itself gives a copy its name.
+		if err != nil || underWay || same {
+			return underWay, err
 		}
 	}
-	switch {
-	case made && same && before.State == hyperv.WorkCompleted:
-		return true, nil
-	case made:
-		return false, refused("ResourceExists", wanted.Destination, "%s exists and is not what was asked for.", wanted.Destination)
+	if c.w.fileAt(c.host, wanted.Destination) == nil {
+		return false, nil
 	}
-	return false, nil
+	if same && before.State == hyperv.WorkCompleted {
+		return true, nil
+	}
+	return false, refused("ResourceExists", wanted.Destination, "%s exists and is not what was asked for.", wanted.Destination)
+}
+
+// recordFor is the record of what makes a file, if there is one. No other work may be under way in the folder.
+func (f *folder) recordFor(destination string) (workRecord, error) {
+	own := workRecord{}
+	for _, r := range f.works() {
+		if hyperv.SamePath(r.Destination, destination) {
+			own = r
+		} else if r.State == hyperv.WorkRunning {
+			return own, notFinished(r)
+		}
+	}
+	return own, nil
 }
 
 func notFinished(r workRecord) error {
 	return refused("ResourceBusy", r.Destination, "The work for %s is not finished.", r.Destination)
 }
 
-// underWay is whether work is under way whose record says Running. Another node's is left to it, unless the host cluster
-// says that the node is down.
-func (c *call) underWay(r workRecord) (bool, error) {
+// underWay is whether work is under way whose record says Running; if it is not the same that is asked for, that is an
+// error.
+func (c *call) underWay(r workRecord, same bool) (bool, error) {
+	runs, err := c.runs(r)
+	if err == nil && runs && !same {
+		err = notFinished(r)
+	}
+	return runs, err
+}
+
+// runs is whether work runs whose record says so. Another node's is left to it, unless the host cluster says that the node
+// is down.
+func (c *call) runs(r workRecord) (bool, error) {
 	if strings.EqualFold(r.Node, c.host.name) {
 		return c.host.runsTask(r.ID), nil
 	}

@@ -317,6 +317,29 @@ func TestALostAnswer(t *testing.T) {
 	}
 }
 
+func TestAReadingThatNobodyWaitsForKeepsItsSession(t *testing.T) {
+	polling(t, nil, func(t *testing.T, b *bench) {
+		slow := make(chan struct{})
+		b.with(func() { b.hold["hv02"] = slow })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.cluster.Refresh(ctx, "hv02")
+		}()
+		synctest.Wait()
+		cancel()
+		<-done
+		b.with(func() { delete(b.hold, "hv02") })
+		close(slow)
+		before := b.opened
+		b.cluster.Refresh(t.Context(), "hv02")
+		if b.opened != before || b.state(idB) != "Running on hv02" {
+			t.Errorf("%d sessions were opened for the next reading, want none; SQL-B is %s", b.opened-before, b.state(idB))
+		}
+	})
+}
+
 func TestACallerWhoseTimeIsOver(t *testing.T) {
 	polling(t, nil, func(t *testing.T, b *bench) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -19,14 +19,15 @@ type sessions struct {
 }
 
 // run runs a batch on its target's agent. After a transport error the agent is closed: the next batch opens a new
-// session, which begins by waiting for what the old one may still run.
+// session, which begins by waiting for what the old one may still run. That nobody waits for a reading any more is no
+// error of the session: others may have batches on it.
 func (s *sessions) run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
 	agent, err := s.open(ctx, b.Target)
 	if err != nil {
 		return nil, err
 	}
 	results, err := agent.Run(ctx, b)
-	if err != nil {
+	if err != nil && (b.Changes() || !errors.Is(ctx.Err(), context.Canceled)) {
 		s.drop(b.Target.Host, agent)
 	}
 	return results, err
@@ -60,14 +61,18 @@ func (s *sessions) open(ctx context.Context, target hostagent.Target) (hostagent
 	return agent, nil
 }
 
+// drop closes a session that is broken, once: several batches on it may find out.
 func (s *sessions) drop(host string, agent hostagent.Agent) {
 	s.mu.Lock()
-	if s.agents[host] == agent {
+	ours := s.agents[host] == agent
+	if ours {
 		delete(s.agents, host)
 	}
 	s.mu.Unlock()
-	// The session is broken already; that it cannot be closed well tells nothing new.
-	_ = agent.Close()
+	if ours {
+		// That a broken session cannot be closed well tells nothing new.
+		_ = agent.Close()
+	}
 }
 
 // ended is why a batch is not sent after the end.

@@ -408,12 +408,21 @@ func (c *Cluster) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results
 	defer cancel()
 	b.Target.Host = cmp.Or(b.Target.Host, c.candidates()[0])
 	results, err := c.sessions.run(runCtx, b)
+	if err != nil {
+		c.unhear(b.Target.Host)
+	}
 	c.Refresh(ctx, c.touched(b.Target.Host)...)
 	if ctx.Err() != nil {
 		// The caller's time was over before that reading: what it left unknown is read again at once.
 		c.pollNow()
 	}
 	return results, err
+}
+
+func (c *Cluster) unhear(host string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.facts.unhear(host)
 }
 
 // touched are the hosts to read after a change on one. Without a name the change was the host cluster's.

@@ -28,6 +28,8 @@ type hostFacts struct {
 	host hyperv.Host
 	no   int
 	ok   bool
+	// heard is whether the host has answered, and since the last change whose answer was lost.
+	heard bool
 }
 
 func newFacts() *facts {
@@ -36,8 +38,21 @@ func newFacts() *facts {
 
 // setHost keeps a host's answer unless a newer one is there. Not ok means that the reading failed.
 func (f *facts) setHost(name string, h hyperv.Host, no int, ok bool) {
-	if no > f.hosts[name].no {
-		f.hosts[name] = hostFacts{host: h, no: no, ok: ok}
+	before := f.hosts[name]
+	if no <= before.no {
+		return
+	}
+	if !ok {
+		h = before.host
+	}
+	f.hosts[name] = hostFacts{host: h, no: no, ok: ok, heard: ok || before.heard}
+}
+
+// unhear remembers that the answer to a change was lost on a host.
+func (f *facts) unhear(name string) {
+	if h, known := f.hosts[name]; known {
+		h.heard = false
+		f.hosts[name] = h
 	}
 }
 
@@ -111,9 +126,10 @@ func (f *facts) snapshot(now time.Time) *hyperv.Snapshot {
 
 func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 	known := f.hosts[n.Name]
-	h := hyperv.Host{Name: n.Name}
-	if known.ok {
-		h = known.host
+	h := known.host
+	if !known.ok {
+		// What the host is like does not change while it is silent.
+		h = hyperv.Host{Name: n.Name, Build: h.Build, SupportedVersions: h.SupportedVersions}
 	}
 	h.State = n.State
 	if !f.clusterOK {
@@ -122,5 +138,6 @@ func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 	since, down := f.downSince[n.Name]
 	// One that still answers is not gone, whatever the host cluster thinks of it.
 	h.Gone = f.clusterOK && n.State != hyperv.HostIsolated && down && !known.ok && now.Sub(since) > f.cluster.Cluster.ResiliencyPeriod
+	h.Unheard = !known.heard && !h.Gone
 	return h
 }

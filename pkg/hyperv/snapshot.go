@@ -78,8 +78,12 @@ const (
 type Host struct {
 	Name  string
 	State HostState
-	// Answered is whether the host answered for this snapshot; without it only Name and State mean anything.
+	// Answered is whether the host answered for this snapshot; without it only Name, State, Unheard, Build and
+	// SupportedVersions mean anything, the last two as the host told them before, or not at all.
 	Answered bool
+	// Unheard is whether the host may still be at something that it was told: it never answered, or not since the answer to
+	// a change was lost.
+	Unheard bool
 	// Gone is whether the host has been down for longer than the resiliency period: what it ran is not there any more.
 	Gone            bool
 	Build           int
@@ -168,6 +172,8 @@ type Folder struct {
 	Readable  bool
 	Files     []File
 	Work      []Work
+	// Folders are the names of the folders in it.
+	Folders []string
 }
 
 // File is a file directly in a folder, with its length in bytes.
@@ -257,6 +263,17 @@ func (s *Snapshot) MachinesIn(folder string) ([]*Machine, Presence) {
 		return nil, s.absence()
 	}
 	return found, Known
+}
+
+// HeldNoMachine reports whether certainly no machine was ever registered in a folder of a pool, also when not every host can
+// be seen: the folder is not there, or holds no folder as "New-VM" makes one for a machine, and no host may still be at what
+// it was told.
+func (s *Snapshot) HeldNoMachine(folder string) bool {
+	if s.Cluster == nil || !s.Cluster.Quorate || slices.ContainsFunc(s.Hosts, func(h Host) bool { return h.Unheard }) {
+		return false
+	}
+	f, presence := s.Folder(folder)
+	return presence == Absent || presence == Known && len(f.Folders) == 0
 }
 
 // machines lists machines by id, each once: while a machine moves, or after its host came back, two hosts may show it.

@@ -174,6 +174,35 @@ func TestOneMachineShownByTwoHosts(t *testing.T) {
 	}
 }
 
+func TestHeldNoMachine(t *testing.T) {
+	const pool, folder = `C:\Pool`, `C:\Pool\ns.M-1.u`
+	cases := map[string]struct {
+		reason string
+		change func(*hyperv.Snapshot)
+		want   bool
+	}{
+		"no folder":             {"What was never begun cannot run anywhere.", func(*hyperv.Snapshot) {}, true},
+		"no folder in it":       {"New-VM makes one.", func(s *hyperv.Snapshot) { s.Folders = []hyperv.Folder{{Path: folder}} }, true},
+		"a folder in it":        {"It may be a machine's.", func(s *hyperv.Snapshot) { s.Folders = []hyperv.Folder{{Path: folder, Folders: []string{"ns.M-1"}}} }, false},
+		"pool not seen":         {"The folder may be there.", func(s *hyperv.Snapshot) { s.PoolsSeen = nil }, false},
+		"a host not heard":      {"It may be making one just now.", func(s *hyperv.Snapshot) { s.Hosts[1].Unheard = true }, false},
+		"no quorum":             {"The pool's files may be old.", func(s *hyperv.Snapshot) { s.Cluster.Quorate = false }, false},
+		"nothing could be read": {"Nothing is known.", func(s *hyperv.Snapshot) { s.Cluster = nil }, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &hyperv.Snapshot{
+				Cluster: &hyperv.Cluster{Quorate: true}, PoolsSeen: []string{pool},
+				Hosts: []hyperv.Host{{Name: "hv01", State: hyperv.HostUp, Answered: true}, {Name: "hv02", State: hyperv.HostUp}},
+			}
+			tc.change(s)
+			if got := s.HeldNoMachine(folder); got != tc.want {
+				t.Errorf("%s got %v", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestDrivesSeen(t *testing.T) {
 	unread := func(location string) func(*hyperv.Snapshot) {
 		return func(s *hyperv.Snapshot) {

@@ -35,7 +35,12 @@ func stampedFolder(f *folder, stamp *file) record {
 			works = append(works, file.text)
 		}
 	}
-	return record{"path": f.path, "stamp": stamp.text, "files": files, "work": works}
+	subs := []any{}
+	for _, sub := range f.allFolders() {
+		_, name := splitPath(sub.path)
+		subs = append(subs, name)
+	}
+	return record{"path": f.path, "stamp": stamp.text, "files": files, "work": works, "folders": subs}
 }
 
 // newStampedFolder answers New-StampedFolder.

@@ -89,8 +89,9 @@ func asGroup(m plan.Member, id, host string) hyperv.Group {
 func asFolder(m plan.Member) hyperv.Folder {
 	return hyperv.Folder{
 		Path: m.Folder, Stamp: m.Stamp, Readable: true,
-		Files: []hyperv.File{{Name: hyperv.StampFile}, {Name: "os.vhdx", Length: 20 * gib}},
-		Work:  []hyperv.Work{{ID: plan.WorkID(m.Stamp, "os"), Destination: m.OSDisk(), State: hyperv.WorkCompleted}},
+		Files:   []hyperv.File{{Name: hyperv.StampFile}, {Name: "os.vhdx", Length: 20 * gib}},
+		Work:    []hyperv.Work{{ID: plan.WorkID(m.Stamp, "os"), Destination: m.OSDisk(), State: hyperv.WorkCompleted}},
+		Folders: []string{m.VMName()},
 	}
 }
 

@@ -109,6 +109,10 @@ func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, plac
 	if presence == hyperv.Known && !checkPlace(p, m, vm, seen) {
 		return
 	}
+	if presence == hyperv.Unknown && m.RecordedID == "" && seen.HeldNoMachine(m.Folder) {
+		// A host that hangs delays nobody who cannot have anything there.
+		presence = hyperv.Absent
+	}
 	switch {
 	case presence == hyperv.Known && m.RecordedID == "":
 		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("recording the id of %s", m.Name))

@@ -70,7 +70,15 @@ func all(changes ...func(*hyperv.Snapshot)) func(*hyperv.Snapshot) {
 	}
 }
 
-func hv03Silent(s *hyperv.Snapshot) { s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostUp} }
+// hv03Silent is a host that has not answered yet; hv03Hangs one that did, and may be at nothing that it was told.
+func hv03Silent(s *hyperv.Snapshot) {
+	s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostUp, Unheard: true}
+}
+
+func hv03Hangs(s *hyperv.Snapshot) {
+	h := s.Hosts[2]
+	s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostUp, Build: h.Build, SupportedVersions: h.SupportedVersions}
+}
 
 // The id and the hash of the input of a copy stand on hosts: they may not change.
 var (
@@ -255,6 +263,40 @@ func TestNewMembers(t *testing.T) {
 			reason: "The silent host may run a member that was made and not recorded.",
 			wanted: neverMade, seen: all(withoutB, hv03Silent),
 			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
+		},
+		"made in part": {
+			reason: "A batch that was cut short leaves the adapter that every new machine has.",
+			seen: func(s *hyperv.Snapshot) {
+				vm := vmOf(s, idB)
+				vm.State, vm.Adapters = "Off", []hyperv.Adapter{{Name: "Network Adapter", Dynamic: true}}
+				dropGroup(s, idB)
+			},
+			want: []string{
+				`machine/SQL-B: SQL-B on hv02: remove the adapter that it was made with, add adapter client, put adapter client into its VLAN, add adapter cluster, make it a clustered role, start it (Starting), on hv02`,
+				`    Get-VM -Id ` + idB,
+				`    Remove-VMNetworkAdapter -VM $vm`,
+				`    Add-VMNetworkAdapter -DeviceNaming On -Name client -StaticMacAddress 02A101000020 -SwitchName vSwitch-Client -VM $vm`,
+				`    Set-VMNetworkAdapterVlan -Access true -VM $vm -VMNetworkAdapterName client -VlanId 110`,
+				`    Add-VMNetworkAdapter -DeviceNaming On -Name cluster -StaticMacAddress 02A101000021 -SwitchName vSwitch-Cluster -VM $vm`,
+				`    Add-ClusterVirtualMachineRole -Name payments.SQL-B -VMId ` + idB,
+				`    Get-ClusterResource -VMId $vm.Id`,
+				`    Set-ClusterParameter -InputObject $resource -Name OfflineAction -Value 2`,
+				`    Start-ClusterGroup -Name payments.SQL-B -Wait 0`,
+			},
+		},
+		"a host hangs": {
+			reason: "Without a folder there is nothing that it could run.",
+			wanted: neverMade, seen: all(withoutB, hv03Hangs), want: copyB,
+		},
+		"a host hangs, a folder holds one": {
+			reason: "New-VM makes a folder of the machine's name: it may have been made there.",
+			wanted: neverMade, seen: all(copied, hv03Hangs, func(s *hyperv.Snapshot) { folderOf(s, folderB).Folders = []string{"payments.SQL-B"} }),
+			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
+		},
+		"the volume's owner hangs": {
+			reason: "Another node makes the files.",
+			wanted: neverMade, seen: all(withoutB, hv03Hangs, func(s *hyperv.Snapshot) { s.Volumes[0].OwnerNode = "hv03" }),
+			want: append([]string{strings.Replace(copyB[0], "on hv02", "on hv01", 1)}, copyB[1:]...),
 		},
 		"made and not recorded": {
 			reason: "The manager died between making and recording: what lies in the folder is ours, and recording it comes next.",

@@ -296,7 +296,7 @@ func absenceProven(s *scene, p plan.Plan) error {
 		switch {
 		case (what == "copy" || what == "create") && m.RecordedID != "":
 			return fmt.Errorf("%s: a member that was made is made again", step.Key)
-		case (what == "copy" || what == "create") && !nothingIn(s, m.Folder):
+		case (what == "copy" || what == "create") && !nothingIn(s, m.Folder) && !s.seen.HeldNoMachine(m.Folder):
 			return fmt.Errorf("%s: a machine may be there already", step.Key)
 		case what == "files" && m.RecordedID == "" && !nothingIn(s, m.Folder):
 			return fmt.Errorf("%s: a machine may have its files there", step.Key)

@@ -53,6 +53,7 @@ func forMachine(p *Plan, want GuestCluster, m Member, vm *hyperv.Machine, seen *
 	}
 	r := &repair{want: want, m: m, vm: vm, group: group, host: host, seen: seen, plan: p}
 	r.name()
+	r.newAdapters()
 	r.adapters()
 	r.settings()
 	r.controller()
@@ -116,6 +117,18 @@ func (r *repair) id(name string) string { return fmt.Sprintf("%s%d", name, len(r
 func (r *repair) name() {
 	if r.vm.Name != r.m.VMName() {
 		r.add("rename it back", cmdlet.RenameVM(r.id("name"), "vm", r.m.VMName()))
+	}
+}
+
+// newAdapters removes the adapter that "New-VM" makes, when the batch that made the machine was cut short before that: it is
+// connected to nothing and was never given an address, and the machine has none of its own adapters yet.
+func (r *repair) newAdapters() {
+	if r.group != nil || !r.vm.Off() || len(r.vm.Adapters) == 0 {
+		return
+	}
+	used := slices.ContainsFunc(r.vm.Adapters, func(a hyperv.Adapter) bool { return !a.Dynamic || a.MAC != 0 || a.SwitchName != "" })
+	if !used {
+		r.add("remove the adapter that it was made with", cmdlet.RemoveNewAdapters(r.id("adapters"), "vm"))
 	}
 }
 

@@ -18,10 +18,6 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		p.block(v1alpha1.ReasonNamespaceNotAllowed, fmt.Sprintf("namespace %s may not use this host cluster: ask the platform team to allow it in HostCluster spec.allowedNamespaces", want.Namespace))
 		return
 	}
-	if !seen.Complete() {
-		p.wait(v1alpha1.ReasonObservationIncomplete, "waiting until every host can be seen before anything new is made")
-		return
-	}
 	folder, presence := seen.Folder(m.Folder)
 	if presence == hyperv.Unknown {
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Machine.Pool))
@@ -65,11 +61,26 @@ func copyImage(p *Plan, want GuestCluster, m Member, before hyperv.Work, seen *h
 	})
 }
 
-// copier is the node that owns the volume, where a copy needs no network. The record of a copy that was interrupted is its
+// copier is the volume's maker, where a copy needs no network. The record of a copy that was interrupted is its
 // own host's, if that takes part again: others leave such a copy alone while it does ("Start-Work").
 func copier(before hyperv.Work, volume *hyperv.Volume, seen *hyperv.Snapshot) string {
 	if h, ok := seen.Host(before.Node); ok && before.State == hyperv.WorkRunning && h.TakesPart() {
 		return h.Name
+	}
+	return maker(volume, seen)
+}
+
+// maker is the node that makes files on a volume: the one that owns it, or another that answers when that one is silent. One
+// that may still be at what it was told is waited for.
+func maker(volume *hyperv.Volume, seen *hyperv.Snapshot) string {
+	owner, known := seen.Host(volume.OwnerNode)
+	if !known || owner.Answered || owner.Unheard {
+		return volume.OwnerNode
+	}
+	for _, h := range hostsByName(seen) {
+		if h.State == hyperv.HostUp && h.Answered {
+			return h.Name
+		}
 	}
 	return volume.OwnerNode
 }
@@ -154,12 +165,12 @@ func settings(want GuestCluster, host *hyperv.Host) cmdlet.MachineSettings {
 // them; empty when there is none or hosts before 2016 do not tell.
 func commonVersion(seen *hyperv.Snapshot) string {
 	counts := map[string]int{}
-	answered := 0
+	told := 0
 	for _, h := range seen.Hosts {
-		if !h.Answered {
+		if h.Build == 0 {
 			continue
 		}
-		answered++
+		told++
 		if h.Build < hyperv.Build2016 {
 			return ""
 		}
@@ -170,7 +181,7 @@ func commonVersion(seen *hyperv.Snapshot) string {
 	best := ""
 	for v, n := range counts {
 		// 254.0 and 255.0 are Windows' own names for prerelease and experimental versions ("Get-VMHostSupportedVersion").
-		if n == answered && hyperv.CompareVersions(v, "254.0") < 0 && hyperv.CompareVersions(v, best) > 0 {
+		if n == told && hyperv.CompareVersions(v, "254.0") < 0 && hyperv.CompareVersions(v, best) > 0 {
 			best = v
 		}
 	}

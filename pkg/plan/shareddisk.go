@@ -103,7 +103,7 @@ func createDisk(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.S
 	calls = append(calls, cmdlet.NewVHD("disk", want.Path, want.SizeBytes, want.Fixed))
 	p.step(Step{
 		Key: "disk", Reason: v1alpha1.ReasonCreating, Describe: "create " + want.Path,
-		Batch: change(volume.OwnerNode, calls...),
+		Batch: change(maker(volume, seen), calls...),
 	})
 }
 
@@ -124,11 +124,11 @@ func canMake(p *Plan, want SharedDisk, volume *hyperv.Volume, seen *hyperv.Snaps
 	return true
 }
 
-// OldestBuild is the lowest Windows build among the hosts that answered, or 0.
+// OldestBuild is the lowest Windows build among the hosts that ever told theirs, or 0.
 func OldestBuild(seen *hyperv.Snapshot) int {
 	oldest := 0
 	for _, h := range seen.Hosts {
-		if h.Answered && (oldest == 0 || h.Build < oldest) {
+		if h.Build != 0 && (oldest == 0 || h.Build < oldest) {
 			oldest = h.Build
 		}
 	}

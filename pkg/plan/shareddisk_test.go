@@ -209,8 +209,12 @@ func TestForSharedDisk(t *testing.T) {
 func TestOldestBuild(t *testing.T) {
 	s := rack()
 	s.Hosts[1].Build, s.Hosts[2].Build, s.Hosts[2].Answered = hyperv.Build2019, hyperv.Build2012R2, false
+	if got := plan.OldestBuild(s); got != hyperv.Build2012R2 {
+		t.Errorf("the oldest build is %d, want that of the host that told it before it fell silent", got)
+	}
+	s.Hosts[2].Build = 0
 	if got := plan.OldestBuild(s); got != hyperv.Build2019 {
-		t.Errorf("the oldest build among the hosts that answered is %d, want 2019's", got)
+		t.Errorf("the oldest build among the hosts that told theirs is %d, want 2019's", got)
 	}
 	if got := plan.OldestBuild(&hyperv.Snapshot{}); got != 0 {
 		t.Errorf("without hosts the oldest build is %d, want 0", got)

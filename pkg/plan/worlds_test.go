@@ -141,7 +141,10 @@ var happenings = []happening{
 
 	{"a host does not answer", func(t *rapid.T, s *scene) {
 		h := anyHost(t, s)
-		*h = hyperv.Host{Name: h.Name, State: draw(t, "state", hyperv.HostUp, hyperv.HostDown, hyperv.HostIsolated, hyperv.HostUnknown)}
+		*h = hyperv.Host{
+			Name: h.Name, State: draw(t, "state", hyperv.HostUp, hyperv.HostDown, hyperv.HostIsolated, hyperv.HostUnknown),
+			Unheard: rapid.Bool().Draw(t, "unheard"), Build: h.Build, SupportedVersions: h.SupportedVersions,
+		}
 	}},
 	{"a host is gone", func(t *rapid.T, s *scene) {
 		h := anyHost(t, s)
@@ -368,7 +371,7 @@ var strangers = []happening{
 		s.seen.Hosts = append(s.seen.Hosts, hyperv.Host{Name: "hv09", State: hyperv.HostDown, Gone: true})
 	}},
 	{"an empty host that is silent", func(_ *rapid.T, s *scene) {
-		s.seen.Hosts = append(s.seen.Hosts, hyperv.Host{Name: "hv08", State: hyperv.HostUp})
+		s.seen.Hosts = append(s.seen.Hosts, hyperv.Host{Name: "hv08", State: hyperv.HostUp, Unheard: true})
 	}},
 	{"a paused host", func(_ *rapid.T, s *scene) { s.seen.Hosts[1].State = hyperv.HostPaused }},
 	{"spelling", func(_ *rapid.T, s *scene) {

@@ -27,6 +27,7 @@ function Get-StampedFolder {
                 Stamp = ReadText (StampFile $folder.FullName)
                 Files = @(foreach ($file in $files) { @{ Name = $file.Name; Length = $file.Length } })
                 Work  = @(foreach ($file in $work) { ReadText $file.FullName })
+                Folders = @(foreach ($sub in @(Get-ChildItem -LiteralPath $folder.FullName -Directory -Force)) { $sub.Name })
             }
         }
     }

@@ -6,9 +6,9 @@ import "guestclustering.io/operator/pkg/hostagent"
 // single cmdlet does.
 
 // StampedFolders lists the folders with a stamp directly below the pools: the stamp's text, the files (name, length
-// in bytes) and the texts of their work files.
+// in bytes), the texts of their work files, and the names of the folders in it.
 func StampedFolders(id string, pools ...string) hostagent.Call {
-	return call(id, "Get-StampedFolder", p{"Pool": hostagent.Texts(pools...)}, "Path", "Stamp", "Files", "Work")
+	return call(id, "Get-StampedFolder", p{"Pool": hostagent.Texts(pools...)}, "Path", "Stamp", "Files", "Work", "Folders")
 }
 
 // NewStampedFolder makes a folder and writes the stamp into it first. A folder that carries the same stamp is left as

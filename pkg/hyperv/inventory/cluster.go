@@ -164,6 +164,7 @@ func folder(o hostagent.Object) hyperv.Folder {
 	for _, file := range o.Objects("Files") {
 		f.Files = append(f.Files, hyperv.File{Name: file.Text("Name"), Length: file.Int("Length")})
 	}
+	f.Folders = o.Texts("Folders")
 	for _, text := range o.Texts("Work") {
 		var w hyperv.Work
 		// A work file that is just being written is read at the next poll.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -45,6 +44,10 @@ func (g *gathered) again() {
 		g.plan = plan.Plan{Blocks: []plan.Block{*block}}
 		return
 	}
+	if want.Format == "" {
+		g.plan = plan.Plan{Waits: []plan.Wait{{Reason: v1alpha1.ReasonObservationIncomplete, Message: "no host has told its Windows build yet, which decides the disk's format"}}}
+		return
+	}
 	g.want = want
 	g.plan = plan.ForSharedDisk(want, g.hosts.Seen)
 }
@@ -59,7 +62,7 @@ func (g *gathered) resolve() (plan.SharedDisk, *plan.Block) {
 		NewAllowed: g.hosts.Allowed, HostCluster: d.Spec.HostClusterRef.Name,
 	}
 	if want.Path != "" {
-		want.Pool = want.Folder[:strings.LastIndex(want.Folder, `\`)]
+		want.Pool = hyperv.DirName(want.Folder)
 		return want, nil
 	}
 	pool, ok := g.hosts.Pool(d.Spec.StoragePool)
@@ -67,18 +70,25 @@ func (g *gathered) resolve() (plan.SharedDisk, *plan.Block) {
 		return want, &plan.Block{Reason: v1alpha1.ReasonPoolMissing, Message: fmt.Sprintf("HostCluster %s has no storage pool %s; ask the platform team which there are", want.HostCluster, d.Spec.StoragePool)}
 	}
 	want.Pool = pool
-	want.Format = cmp.Or(d.Spec.Format, g.bestFormat())
+	if want.Format = cmp.Or(d.Spec.Format, g.bestFormat()); want.Format == "" {
+		return want, nil
+	}
 	want.Folder = hyperv.FolderPath(pool, g.stamp)
 	want.Path = hyperv.JoinPath(want.Folder, d.Name+extension(want.Format))
 	return want, nil
 }
 
-// bestFormat: VHD Sets can grow and be backed up while in use; hosts before 2016 cannot make them.
+// bestFormat: VHD Sets can grow and be backed up while in use; hosts before 2016 cannot make them. While no host has told
+// its build there is none: what is decided once stays.
 func (g *gathered) bestFormat() v1alpha1.DiskFormat {
-	if plan.OldestBuild(g.hosts.Seen) < hyperv.Build2016 {
+	switch oldest := plan.OldestBuild(g.hosts.Seen); {
+	case oldest == 0:
+		return ""
+	case oldest < hyperv.Build2016:
 		return v1alpha1.DiskFormatVHDX
+	default:
+		return v1alpha1.DiskFormatVHDSet
 	}
-	return v1alpha1.DiskFormatVHDSet
 }
 
 func extension(f v1alpha1.DiskFormat) string {

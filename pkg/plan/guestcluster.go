@@ -109,10 +109,6 @@ func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, plac
 	if presence == hyperv.Known && !checkPlace(p, m, vm, seen) {
 		return
 	}
-	if presence == hyperv.Unknown && m.RecordedID == "" && seen.HeldNoMachine(m.Folder) {
-		// A host that hangs delays nobody who cannot have anything there.
-		presence = hyperv.Absent
-	}
 	switch {
 	case presence == hyperv.Known && m.RecordedID == "":
 		p.wait(v1alpha1.ReasonCreating, fmt.Sprintf("recording the id of %s", m.Name))
@@ -133,10 +129,15 @@ func findMember(m Member, seen *hyperv.Snapshot) (*hyperv.Machine, hyperv.Presen
 		return seen.Machine(m.RecordedID)
 	}
 	found, presence := seen.MachinesIn(m.Folder)
-	if presence != hyperv.Known {
+	switch {
+	case presence == hyperv.Known:
+		return found[0], hyperv.Known
+	case seen.HeldNoMachine(m.Folder):
+		// A host that hangs delays nobody who cannot have anything there.
+		return nil, hyperv.Absent
+	default:
 		return nil, presence
 	}
-	return found[0], hyperv.Known
 }
 
 // checkFolder blocks on a folder that is not the member's, and on what an earlier object of the same name left.

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -157,7 +158,7 @@ func (s *site) expectNothingTwice(since int) {
 
 // expectRest holds that over some polls nothing is written to Kubernetes, nothing is changed on the hosts, and each host is
 // asked in at most four batches a poll.
-func (s *site) expectRest(ctx SpecContext, polls int) {
+func (s *site) expectRest(ctx context.Context, polls int) {
 	GinkgoHelper()
 	s.polls(2)
 	before, from := s.versions(ctx), s.now()

@@ -100,6 +100,30 @@ var _ = Describe("Placement", func() {
 		Expect(s.cmdlets(from)).To(Equal([]string{"Move-ClusterVirtualMachineRole"}))
 	})
 
+	It("is unknown while no host answers, and nothing is concluded from that", func(ctx SpecContext) {
+		s := newSite(ctx)
+		gc := s.guestCluster(ctx, "files", template(v1alpha1.ReclaimRetain))
+		becomesReady(ctx, gc)
+		want, from := s.pictures(ctx), s.now()
+		hc, disk, group := s.hostClusterObject(ctx), s.existingDisk(ctx, "files-data"), s.existingGroup(ctx, "files")
+		id, err := s.world.AddFault(hypervsim.Fault{Kind: hypervsim.DropBefore})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ready(ctx, hc)).Should(Equal("False HostUnreachable: no host could be read; check that the agent's address is right and that the hosts are up"))
+		unread := "Unknown HostUnreachable: the hosts of " + s.hostCluster + " cannot be read; see HostCluster " + s.hostCluster
+		Eventually(ready(ctx, gc)).Should(Equal(unread))
+		Eventually(ready(ctx, disk)).Should(Equal(unread))
+		Eventually(ready(ctx, group)).Should(HavePrefix("Unknown HostUnreachable: "))
+		Expect(condition(ctx, gc, v1alpha1.ConditionStalled)()).To(Equal("False Succeeded"))
+		Expect(gcMember(gc, "FILES-1").VMID).NotTo(BeEmpty(), "what was known stays in status")
+		s.operator.end()
+		s.start()
+		Consistently(ready(ctx, gc)).WithTimeout(2 * time.Second).Should(Equal(unread))
+		Expect(s.world.RemoveFault(id)).To(Succeed())
+		becomesReady(ctx, hc, gc, disk, group)
+		Expect(s.pictures(ctx)).To(Equal(want))
+		Expect(s.cmdlets(from)).To(BeEmpty())
+	})
+
 	It("is only reported where that is asked for, and repaired one at a time where not", func(ctx SpecContext) {
 		s := newSite(ctx)
 		told := s.guestCluster(ctx, "told", noDisks, reports)

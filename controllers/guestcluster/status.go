@@ -161,7 +161,7 @@ func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterS
 		if m.State == "Running" || m.State == "Migrating" {
 			running++
 		}
-		if m.HostName != "" && m.State != stateUnknown && m.State != stateLost && !slices.Contains(hosts, m.HostName) {
+		if m.HostName != "" && m.State != stateUnknown && m.State != stateLost {
 			hosts = append(hosts, m.HostName)
 		}
 	}
@@ -170,7 +170,6 @@ func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterS
 			attached++
 		}
 	}
-	slices.Sort(hosts)
 	return v1alpha1.GuestClusterSummary{
 		Members: fmt.Sprintf("%d/%d", running, len(names)), Placement: strings.Join(hosts, ","),
 		Storage: fmt.Sprintf("%d/%d", attached, len(g.gc.Spec.SharedDisks)),
@@ -186,7 +185,7 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	}
 	f := status.Findings{
 		Declared: v1alpha1.GuestClusterConditions, Parts: map[v1alpha1.ConditionType]status.Fact{}, Informing: map[v1alpha1.ConditionType]status.Fact{},
-		Doing:  slices.Concat(waits, g.plan.Waits, g.waits),
+		Doing:  slices.Concat(g.waits, waits, g.plan.Waits),
 		Blocks: slices.Concat(g.blocks, g.plan.Blocks, blocks), Paused: g.hosts.Paused(g.gc.Spec.Management),
 	}
 	if !g.gc.DeletionTimestamp.IsZero() && len(f.Doing) == 0 {
@@ -262,6 +261,9 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 		case stateStarting:
 			return status.False(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s on %s: waiting for its heartbeat", m.Name, m.HostName))
 		case "Off", "Stopping":
+			if len(g.waits) > 0 {
+				return status.False(g.waits[0].Reason, g.waits[0].Message)
+			}
 			return status.False(v1alpha1.ReasonStarting, fmt.Sprintf("%s is %s on %s", m.Name, strings.ToLower(m.State), m.HostName))
 		default:
 			return status.False(next.Reason, next.Message)

@@ -190,7 +190,7 @@ func (v view) connected() status.Fact {
 		return status.Unknown(v1alpha1.ReasonUnknown, "the hosts have not been read yet")
 	}
 	if v.seen.Cluster == nil {
-		return status.False(v1alpha1.ReasonHostUnreachable, "no host could be read; check that the agent's address is right and that the hosts are up")
+		return status.False(v1alpha1.ReasonHostUnreachable, "no host could tell about the host cluster; check that the agent's address is right, that the hosts are up, and that their cluster has quorum")
 	}
 	var silent []string
 	for _, h := range v.seen.Hosts {

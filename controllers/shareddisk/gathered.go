@@ -119,7 +119,7 @@ func (g *gathered) decided() bool { return g.disk.Status.Path != "" || g.want.Pa
 
 // next is when to come back: at once after the path was decided, which was only written now, or when a failed step is due.
 func (g *gathered) next(out execute.Outcome) time.Duration {
-	if !g.decided() {
+	if !g.decided() && len(g.plan.Blocks) == 0 {
 		return time.Millisecond
 	}
 	return out.RetryAfter

@@ -153,10 +153,11 @@ func (f Findings) reconciling(ready Fact) Fact {
 	}
 }
 
-// Summary is the message of the first condition that a reader wants to know of: Ready not True, Available not True,
-// Reconciling, then an informing condition that is not True.
+// Summary is the message of the first condition that a reader wants to know of: that management is Paused, Ready not True,
+// Available not True, Reconciling, then an informing condition that is not True.
 func Summary(conditions []metav1.Condition) string {
 	return cmp.Or(
+		paused(conditions),
 		notTrue(conditions, v1alpha1.ConditionReady),
 		notTrue(conditions, v1alpha1.ConditionAvailable),
 		doing(conditions),
@@ -176,6 +177,14 @@ func notTrue(conditions []metav1.Condition, t v1alpha1.ConditionType) string {
 }
 
 // doing is what is being done, or that nothing is because somebody said so.
+// paused comes before all else: what is not ready stays so.
+func paused(conditions []metav1.Condition) string {
+	if c := find(conditions, v1alpha1.ConditionReconciling); c != nil && c.Reason == string(v1alpha1.ReasonPaused) {
+		return c.Message
+	}
+	return ""
+}
+
 func doing(conditions []metav1.Condition) string {
 	c := find(conditions, v1alpha1.ConditionReconciling)
 	if c == nil || c.Status != metav1.ConditionTrue && c.Reason != string(v1alpha1.ReasonPaused) {

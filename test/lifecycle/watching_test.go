@@ -133,17 +133,6 @@ func (s *site) changes(since int) []hypervsim.Entry {
 	})
 }
 
-// effects are what the calls since an entry changed, in order.
-func (s *site) effects(since int) []string {
-	var out []string
-	for _, e := range s.changes(since) {
-		if e.Effect != "" {
-			out = append(out, e.Effect)
-		}
-	}
-	return out
-}
-
 // cmdlets are the names of the changing calls since an entry, in order.
 func (s *site) cmdlets(since int) []string {
 	var out []string

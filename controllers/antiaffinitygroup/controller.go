@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -114,6 +115,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		g.again()
 	}
 	g.repair(ctx, req.String())
+	if g.admitted != "" {
+		r.Events.Eventf(&group, nil, corev1.EventTypeNormal, string(v1alpha1.ReasonMigrating), "Migrate", "%s", g.admitted)
+	}
 	if g.finished() {
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &group, v1alpha1.FinalizerAntiAffinityGroup))
 	}

@@ -28,6 +28,8 @@ type gathered struct {
 	// repairing says what the arbiter answered, when something was proposed.
 	repairing *plan.Wait
 	refused   bool
+	// admitted is the migration that was begun, in one line.
+	admitted string
 }
 
 // className couples exactly this rule's members: name and UID, so that no other rule has the same by chance.
@@ -117,6 +119,7 @@ func (g *gathered) answer(admitted *plan.Admission, why string, err error, key s
 		g.refused = true
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonHostFailed, Message: fmt.Sprintf("the host refused a migration: %v", err)}
 	case admitted != nil && admitted.Key == key:
+		g.admitted = admitted.Step.Describe
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonMigrating, Message: fmt.Sprintf("moving %s to %s", g.memberName(admitted.VMID), admitted.To)}
 	case admitted != nil:
 		g.refused = true

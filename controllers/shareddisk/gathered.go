@@ -207,9 +207,25 @@ func (g *gathered) missing() status.Fact {
 	}
 }
 
+// stranger is a machine that has the disk and is none of the claimant's.
+func (g *gathered) stranger() *hyperv.Machine {
+	if g.hosts.Seen == nil || g.disk.Status.Path == "" {
+		return nil
+	}
+	for _, vm := range g.hosts.Seen.AttachedTo(g.disk.Status.Path) {
+		if !g.machineOf(g.claimant, vm) {
+			return vm
+		}
+	}
+	return nil
+}
+
 func (g *gathered) attached(s v1alpha1.SharedDiskStatus) status.Fact {
 	if g.claim == nil {
 		return status.False(v1alpha1.ReasonUnclaimed, "no guest cluster uses the disk")
+	}
+	if vm := g.stranger(); vm != nil {
+		return status.False(v1alpha1.ReasonCopyOfOurs, fmt.Sprintf("machine %s on %s has the disk and is no member of %s; take the disk off it", vm.Name, vm.HostName, g.claim.Name))
 	}
 	members := len(v1alpha1.MemberNames(g.claimant))
 	if len(s.AttachedTo) < members {

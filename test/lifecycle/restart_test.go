@@ -131,7 +131,8 @@ func keepsAddresses(ctx context.Context, s *site) {
 // isStoppedAtRest: a manager that starts where everything is as asked writes nothing and changes nothing.
 func isStoppedAtRest(ctx context.Context, s *site) {
 	gc := s.guestCluster(ctx, "files")
-	becomesReady(ctx, gc, s.hostClusterObject(ctx), s.existingDisk(ctx, "files-data"), s.existingDisk(ctx, "files-witness"))
+	becomesReady(ctx, gc)
+	becomesReady(ctx, s.hostClusterObject(ctx), s.existingDisk(ctx, "files-data"), s.existingDisk(ctx, "files-witness"))
 	s.polls(2)
 	before, from := s.versions(ctx), s.now()
 	s.operator.end()

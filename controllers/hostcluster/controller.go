@@ -3,6 +3,7 @@ package hostcluster
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -20,6 +21,7 @@ import (
 	"guestclustering.io/operator/controllers/wake"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostpool"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/status"
 )
 
@@ -80,7 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Pool.Remove(hc.Name)
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse))
 	}
-	view := r.look(&hc)
+	view := r.look(&hc, users)
 	if view.pending() && len(hc.Status.Conditions) > 0 {
 		// The first snapshot since this process began comes soon and wakes us; until then status says nothing new.
 		return ctrl.Result{}, nil
@@ -90,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // look takes up the connection and gives what is seen through it.
-func (r *Reconciler) look(hc *v1alpha1.HostCluster) view {
+func (r *Reconciler) look(hc *v1alpha1.HostCluster, users users) view {
 	driver, key, err := r.Drivers(hc.Spec.Agent)
 	if err != nil {
 		return view{configErr: err}
@@ -101,6 +103,12 @@ func (r *Reconciler) look(hc *v1alpha1.HostCluster) view {
 	}
 	for _, p := range hc.Spec.StoragePools {
 		config.Pools = append(config.Pools, p.Path)
+	}
+	for _, path := range users.pools {
+		// What uses a pool that is declared no more is still looked after.
+		if !slices.ContainsFunc(config.Pools, func(declared string) bool { return hyperv.SamePath(declared, path) }) {
+			config.Pools = append(config.Pools, path)
+		}
 	}
 	for _, i := range hc.Spec.Images {
 		config.Files = append(config.Files, i.Path)

@@ -4,6 +4,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"guestclustering.io/operator/api/v1alpha1"
 )
 
@@ -73,6 +75,30 @@ var _ = Describe("A change of spec", func() {
 			return vlans
 		}).Should(HaveLen(3))
 		becomesReady(ctx, gc)
+
+		By("taking the pool, the image and the network off the host cluster's list: what there is stays")
+		hc := s.hostClusterObject(ctx)
+		before := hc.Spec.DeepCopy()
+		edit(ctx, hc, func(hc *v1alpha1.HostCluster) {
+			hc.Spec.StoragePools, hc.Spec.Images, hc.Spec.Networks, hc.Spec.MACAddressRanges = nil, nil, nil, nil
+		})
+		becomesReady(ctx, hc)
+		s.polls(2)
+		Expect(s.world.TurnOffVM(s.vm("FILES-1"))).To(Succeed())
+		Eventually(ready(ctx, gc)).Should(HavePrefix("False "))
+		becomesReady(ctx, gc, data)
+		edit(ctx, hc, func(hc *v1alpha1.HostCluster) { hc.Spec = *before })
+		becomesReady(ctx, hc, gc)
+
+		By("deleting what the guest cluster made, while it needs it")
+		group := s.existingGroup(ctx, "files")
+		s.delete(ctx, group)
+		Eventually(func() types.UID { return s.existingGroup(ctx, "files").UID }).ShouldNot(Equal(group.UID))
+		Eventually(func() []string { return s.group(s.vm("FILES-1")).ClassNames }).Should(ConsistOf(HaveSuffix(string(s.existingGroup(ctx, "files").UID))))
+		s.delete(ctx, data)
+		Eventually(stalled(ctx, data)).Should(Equal("True InUse: a guest cluster still uses the disk; remove it there first"))
+		becomesReady(ctx, gc)
+		Expect(s.vmState(s.vm("FILES-1")).Drives).To(ContainElement(HaveField("Path", data.Status.Path)))
 
 		By("asking for more processors")
 		edit(ctx, gc, func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.CPUs = 4 })

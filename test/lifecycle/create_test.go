@@ -86,6 +86,25 @@ var _ = Describe("Creation", func() {
 		Expect(s.hostClusterObject(ctx).Status.Summary.OS).To(Equal("WindowsServer2016"))
 	})
 
+	It("names members as asked, and goes on from counted to named", func(ctx SpecContext) {
+		s := newSite(ctx)
+		named := func(names ...string) func(*v1alpha1.GuestCluster) {
+			return func(gc *v1alpha1.GuestCluster) {
+				gc.Spec.Members = v1alpha1.GuestClusterMembers{Type: v1alpha1.MembersNamed}
+				for _, name := range names {
+					gc.Spec.Members.Named = append(gc.Spec.Members.Named, v1alpha1.NamedMember{Name: name})
+				}
+			}
+		}
+		sql, files := s.guestCluster(ctx, "sql", noDisks, named("SQL-A", "SQL-B")), s.guestCluster(ctx, "files", noDisks)
+		becomesReady(ctx, sql, files)
+		edit(ctx, files, named("FILES-1", "FILES-2", "WITNESS"))
+		becomesReady(ctx, files)
+		Expect(s.placement(s.namespace)).To(HaveExactElements(
+			HavePrefix(s.vm("FILES-1")), HavePrefix(s.vm("FILES-2")), HavePrefix(s.vm("SQL-A")), HavePrefix(s.vm("SQL-B")), HavePrefix(s.vm("WITNESS"))))
+		s.expectNothingTwice(0)
+	})
+
 	It("uses VHDX on Windows Server 2012 R2, and says that VHD Sets need more", func(ctx SpecContext) {
 		s := newSite(ctx, settings{model: func(m *hypervsim.Model) {
 			for i := range m.Hosts {

@@ -6,9 +6,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hypervsim"
 )
 
 func capitals(name string) string { return strings.ToUpper(name) }
@@ -93,6 +95,27 @@ var _ = Describe("Deletion", func() {
 		s.delete(ctx, gc)
 		Eventually(gone(ctx, gc)).Should(BeTrue())
 		Expect(s.pictures(ctx)).To(HaveLen(2), "what was orphaned is not this guest cluster's to delete")
+	})
+
+	It("ends a creation that is under way, and goes with the namespace", func(ctx SpecContext) {
+		s := newSite(ctx)
+		soon := s.guestCluster(ctx, "soon", template(v1alpha1.ReclaimDelete))
+		files := s.guestCluster(ctx, "files", template(v1alpha1.ReclaimRetain))
+		Eventually(func() []string { return s.files("SOON-1") }).ShouldNot(BeEmpty())
+		s.delete(ctx, soon)
+		becomesReady(ctx, files)
+		Eventually(gone(ctx, soon)).Should(BeTrue())
+		Eventually(func() []string { return append(s.files("SOON"), s.files("soon")...) }).Should(BeEmpty())
+		Eventually(func() []hypervsim.VMState { return s.world.State().Machines }).Should(HaveLen(2))
+		file := s.existingDisk(ctx, "files-data").Status.Path
+
+		By("deleting the namespace")
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+		s.delete(ctx, ns)
+		Eventually(gone(ctx, ns)).Should(BeTrue())
+		Expect(s.world.State().Machines).To(BeEmpty())
+		Expect(s.files(".vhd")).To(ConsistOf(file, HaveSuffix("ws2022.vhdx"), HaveSuffix("ws2019.vhdx")), "the retained disk's file is left")
+		Eventually(func() int32 { return s.hostClusterObject(ctx).Status.Summary.GuestClusters }).Should(BeZero())
 	})
 
 	It("waits for a host that is down, and says so", func(ctx SpecContext) {

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -116,5 +117,17 @@ var _ = Describe("A shared disk", func() {
 		Expect(after.Status.Claim.UID).To(Equal(again.UID))
 		Expect(s.cmdlets(from)).NotTo(ContainElement("New-VHD"))
 		Expect(slices.Contains(s.cmdlets(from), "Remove-StampedFolder")).To(BeFalse())
+
+		By("deleting the disk too: what it left blocks the next of its name")
+		s.delete(ctx, again)
+		Eventually(gone(ctx, again)).Should(BeTrue())
+		s.delete(ctx, after)
+		Eventually(gone(ctx, after)).Should(BeTrue())
+		again = s.guestCluster(ctx, "again", template(v1alpha1.ReclaimRetain))
+		left := "OwnedByPrevious: " + before.Status.Folder + " holds " + s.namespace + "/again-data of UID " + string(before.UID) + "; choose another name"
+		next := &v1alpha1.SharedDisk{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "again-data"}}
+		Eventually(stalled(ctx, next)).Should(Equal("True " + left))
+		Eventually(stalled(ctx, again)).Should(Equal("True " + strings.Replace(left, ": ", ": SharedDisk again-data: ", 1)))
+		Expect(s.files("again-data.vhds")).To(ConsistOf(before.Status.Path))
 	})
 })

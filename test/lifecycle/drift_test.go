@@ -106,6 +106,27 @@ var _ = Describe("What changes behind the operator's back", func() {
 		Expect(s.vmState(one).State).To(Equal("Running"))
 		isMended(func() error { return s.world.ShutDownVM(one) })
 
+		By("putting a disk in another place, which cannot be put right while the machine runs")
+		Expect(s.world.DetachDisk(two, data.Status.Path)).To(Succeed())
+		Expect(s.world.AttachDisk(two, hypervsim.DriveState{Path: data.Status.Path, Controller: "SCSI", Number: 1, Location: 7, Shared: true})).To(Succeed())
+		Eventually(ready(ctx, gc)).Should(Equal("False WaitingForPowerOff: the attachment of disk data of FILES-2 will be mended when it is off: shut it down when it suits you"))
+		isMended(func() error { return s.world.ShutDownVM(two) })
+
+		By("putting something else in a disk's place")
+		Expect(s.world.AddFile(pool+`\Backup\other.vhdx`, 10<<30)).To(Succeed())
+		Expect(s.world.DetachDisk(two, data.Status.Path)).To(Succeed())
+		Expect(s.world.AttachDisk(two, hypervsim.DriveState{Path: pool + `\Backup\other.vhdx`, Controller: "SCSI", Number: 1, Location: 1, Shared: true})).To(Succeed())
+		Eventually(stalled(ctx, gc)).Should(Equal("True NameTaken: FILES-2 has " + pool + `\Backup\other.vhdx in the place of disk data (controller 1, location 1); take it off`))
+		isMended(func() error { return s.world.DetachDisk(two, pool+`\Backup\other.vhdx`) })
+
+		By("moving a machine, and the volume to another owner")
+		Expect(s.world.SetCSVOwner(pool, "hv04")).To(Succeed())
+		free := s.freeHost()
+		Expect(s.world.MoveVM(one, free)).To(Succeed())
+		Eventually(func() string { _ = ready(ctx, gc)(); return gcMember(gc, "FILES-1").HostName }).Should(Equal(free))
+		becomesReady(ctx, gc)
+		want = s.pictures(ctx)
+
 		By("saving a machine")
 		Expect(s.world.SaveVM(two)).To(Succeed())
 		Eventually(stalled(ctx, gc)).Should(Equal(fmt.Sprintf(

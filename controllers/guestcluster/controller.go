@@ -108,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return status.Result(0, err)
 	}
 	if g.hosts.Pending() {
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: hostref.PendingDelay}, nil
 	}
 	var out execute.Outcome
 	if g.runs() {

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,9 +89,19 @@ func allows(hc *v1alpha1.HostCluster, ns *corev1.Namespace) (bool, error) {
 	}
 }
 
-// Pending reports whether the hosts were not read yet since this process began. The first snapshot comes soon and wakes
-// every object on them; until then a status says nothing new.
-func (h Hosts) Pending() bool { return h.Object != nil && h.Cluster != nil && h.Seen == nil }
+// Pending reports whether the hosts were not read yet since this process began. The first snapshot comes soon; until then a
+// status says nothing new.
+func (h Hosts) Pending() bool {
+	if h.Object == nil || h.Seen != nil {
+		return false
+	}
+	stalled := meta.FindStatusCondition(h.Object.Status.Conditions, string(v1alpha1.ConditionStalled))
+	// How its hosts are reached may be refused: then nobody reads them.
+	return stalled == nil || stalled.Status != metav1.ConditionTrue || stalled.Reason != string(v1alpha1.ReasonInvalidSpec)
+}
+
+// PendingDelay is when to look again while Pending.
+const PendingDelay = time.Second
 
 // Readable reports whether the hosts were read.
 func (h Hosts) Readable() bool { return h.Seen != nil && h.Seen.Cluster != nil }

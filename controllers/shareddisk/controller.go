@@ -109,7 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return status.Result(0, err)
 	}
 	if g.hosts.Pending() {
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: hostref.PendingDelay}, nil
 	}
 	if g.finished() {
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &disk, v1alpha1.FinalizerSharedDisk))

@@ -93,7 +93,8 @@ var _ = Describe("A change of spec", func() {
 		By("deleting what the guest cluster made, while it needs it")
 		group := s.existingGroup(ctx, "files")
 		s.delete(ctx, group)
-		Eventually(func() types.UID { return s.existingGroup(ctx, "files").UID }).ShouldNot(Equal(group.UID))
+		old := group.UID
+		Eventually(func() types.UID { _ = ready(ctx, group)(); return group.UID }).ShouldNot(Equal(old))
 		Eventually(func() []string { return s.group(s.vm("FILES-1")).ClassNames }).Should(ConsistOf(HaveSuffix(string(s.existingGroup(ctx, "files").UID))))
 		s.delete(ctx, data)
 		Eventually(stalled(ctx, data)).Should(Equal("True InUse: a guest cluster still uses the disk; remove it there first"))

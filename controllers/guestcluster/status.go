@@ -115,13 +115,19 @@ func memberState(vm *hyperv.Machine) string {
 
 func (g *gathered) sharedDisks() []v1alpha1.AttachedDiskStatus {
 	var out []v1alpha1.AttachedDiskStatus
+	// Until all can be attached, what each is comes to be known bit by bit, which is told by the disks themselves.
+	known := !slices.ContainsFunc(g.want.Disks, func(d plan.AttachedDisk) bool { return !d.Ready })
 	for i, d := range g.want.Disks {
 		s := v1alpha1.AttachedDiskStatus{
-			Name: d.Name, SharedDiskName: g.disks[i].objectName, Path: d.Path,
+			Name: d.Name, SharedDiskName: g.disks[i].objectName,
 			ControllerNumber: d.Slot.Controller, ControllerLocation: d.Slot.Location, AttachedTo: g.attachedTo(d),
 		}
-		if g.disks[i].object != nil {
-			s.SharedDiskUID = g.disks[i].object.UID
+		recorded := slices.ContainsFunc(g.gc.Status.SharedDisks, func(r v1alpha1.AttachedDiskStatus) bool { return r.Name == d.Name && r.Path != "" })
+		if object := g.disks[i].object; known || recorded || len(s.AttachedTo) > 0 {
+			s.Path = d.Path
+			if object != nil {
+				s.SharedDiskUID = object.UID
+			}
 		}
 		out = append(out, s)
 	}
@@ -279,8 +285,11 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 
 func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
 	for i, d := range g.want.Disks {
-		if object := g.disks[i].object; object == nil || object.Status.DiskIdentifier == "" {
+		switch object := g.disks[i].object; {
+		case object == nil:
 			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for SharedDisk "+g.disks[i].objectName)
+		case object.Status.DiskIdentifier == "":
+			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for the shared disks to be made")
 		}
 		if len(s.SharedDisks[i].AttachedTo) < len(g.want.Members) {
 			if g.unseen() {

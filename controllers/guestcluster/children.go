@@ -48,7 +48,11 @@ func (r *Reconciler) ensureGroup(ctx context.Context, g *gathered) error {
 		if err := controllerutil.SetControllerReference(gc, group, r.Client.Scheme()); err != nil {
 			return fmt.Errorf("owning anti-affinity group: %w", err)
 		}
-		return ignoreExists(r.Client.Create(ctx, group), "making anti-affinity group")
+		if err := r.Client.Create(ctx, group); err != nil {
+			return ignoreExists(err, "making anti-affinity group")
+		}
+		g.group = group
+		return nil
 	case err != nil:
 		return fmt.Errorf("reading anti-affinity group: %w", err)
 	case !metav1.IsControlledBy(group, gc):

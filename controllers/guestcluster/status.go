@@ -115,15 +115,13 @@ func memberState(vm *hyperv.Machine) string {
 
 func (g *gathered) sharedDisks() []v1alpha1.AttachedDiskStatus {
 	var out []v1alpha1.AttachedDiskStatus
-	// Until all can be attached, what each is comes to be known bit by bit, which is told by the disks themselves.
-	known := !slices.ContainsFunc(g.want.Disks, func(d plan.AttachedDisk) bool { return !d.Ready })
 	for i, d := range g.want.Disks {
 		s := v1alpha1.AttachedDiskStatus{
 			Name: d.Name, SharedDiskName: g.disks[i].objectName,
 			ControllerNumber: d.Slot.Controller, ControllerLocation: d.Slot.Location, AttachedTo: g.attachedTo(d),
 		}
 		recorded := slices.ContainsFunc(g.gc.Status.SharedDisks, func(r v1alpha1.AttachedDiskStatus) bool { return r.Name == d.Name && r.Path != "" })
-		if object := g.disks[i].object; known || recorded || len(s.AttachedTo) > 0 {
+		if object := g.disks[i].object; g.disksKnown() || recorded || len(s.AttachedTo) > 0 {
 			s.Path = d.Path
 			if object != nil {
 				s.SharedDiskUID = object.UID
@@ -284,21 +282,30 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 }
 
 func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
-	for i, d := range g.want.Disks {
-		switch object := g.disks[i].object; {
-		case object == nil:
-			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for SharedDisk "+g.disks[i].objectName)
-		case object.Status.DiskIdentifier == "":
-			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for the shared disks to be made")
-		}
-		if len(s.SharedDisks[i].AttachedTo) < len(g.want.Members) {
-			if g.unseen() {
-				return status.Unknown(v1alpha1.ReasonObservationIncomplete, "not every member can be seen")
-			}
-			return status.False(v1alpha1.ReasonAttaching, fmt.Sprintf("disk %s is not attached to every member yet", d.Name))
+	for _, d := range g.disks {
+		if d.object == nil {
+			return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for SharedDisk "+d.objectName)
 		}
 	}
+	if !g.disksKnown() {
+		return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for the shared disks to be made")
+	}
+	for i, d := range g.want.Disks {
+		if len(s.SharedDisks[i].AttachedTo) == len(g.want.Members) {
+			continue
+		}
+		if g.unseen() {
+			return status.Unknown(v1alpha1.ReasonObservationIncomplete, "not every member can be seen")
+		}
+		return status.False(v1alpha1.ReasonAttaching, fmt.Sprintf("disk %s is not attached to every member yet", d.Name))
+	}
 	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+// disksKnown reports whether every disk can be attached. Until then what each is comes to be known bit by bit, which the
+// disks tell themselves.
+func (g *gathered) disksKnown() bool {
+	return !slices.ContainsFunc(g.want.Disks, func(d plan.AttachedDisk) bool { return !d.Ready })
 }
 
 func (g *gathered) unseen() bool {

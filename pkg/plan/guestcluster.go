@@ -135,6 +135,9 @@ func findMember(m Member, seen *hyperv.Snapshot) (*hyperv.Machine, hyperv.Presen
 	case seen.HeldNoMachine(m.Folder):
 		// A host that hangs delays nobody who cannot have anything there.
 		return nil, hyperv.Absent
+	case slices.ContainsFunc(seen.Hosts, func(h hyperv.Host) bool { return h.Gone }):
+		// One that never became a role is not failed over: it is there again when its host comes back.
+		return nil, hyperv.Unknown
 	default:
 		return nil, presence
 	}

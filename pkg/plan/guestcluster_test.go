@@ -50,6 +50,7 @@ func withoutB(s *hyperv.Snapshot) {
 func copied(s *hyperv.Snapshot) {
 	dropMachine(s, idB)
 	dropGroup(s, idB)
+	folderOf(s, folderB).Folders = nil
 }
 
 // copyingB is while hv03 copies SQL-B's image.
@@ -153,7 +154,7 @@ func TestNewMembers(t *testing.T) {
 		"copying, its host silent": {
 			reason: "It may be at it still.",
 			wanted: neverMade, seen: all(copyingB, func(s *hyperv.Snapshot) { s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostUp} }),
-			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
+			want: []string{`wait (Creating): copy the image for SQL-B to ` + folderB + `\os.vhdx`},
 		},
 		"copying, its host started since": {
 			reason: "The record is its own: no other node takes over while it takes part.",
@@ -291,6 +292,14 @@ func TestNewMembers(t *testing.T) {
 		"a host hangs, a folder holds one": {
 			reason: "New-VM makes a folder of the machine's name: it may have been made there.",
 			wanted: neverMade, seen: all(copied, hv03Hangs, func(s *hyperv.Snapshot) { folderOf(s, folderB).Folders = []string{"payments.SQL-B"} }),
+			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
+		},
+		"a host is gone, a folder holds one": {
+			reason: "A machine that never became a role comes back with its host.",
+			wanted: neverMade, seen: all(copied, func(s *hyperv.Snapshot) {
+				s.Hosts[2] = hyperv.Host{Name: "hv03", State: hyperv.HostDown, Gone: true}
+				folderOf(s, folderB).Folders = []string{"payments.SQL-B"}
+			}),
 			want: []string{`wait (ObservationIncomplete): SQL-B cannot be seen: not every host answers`},
 		},
 		"the volume's owner hangs": {

@@ -95,9 +95,12 @@ func (g *gathered) machine(m plan.Member) (*hyperv.Machine, hyperv.Presence) {
 		return g.hosts.Seen.Machine(m.RecordedID)
 	}
 	found, presence := g.hosts.Seen.MachinesIn(m.Folder)
-	folder, folderPresence := g.hosts.Seen.Folder(m.Folder)
-	if len(found) != 1 || folderPresence != hyperv.Known || !folder.Readable || !folder.Stamp.SameObject(m.Stamp) {
+	if presence != hyperv.Known {
 		return nil, presence
+	}
+	folder, presence := g.hosts.Seen.Folder(m.Folder)
+	if len(found) != 1 || presence != hyperv.Known || !folder.Readable || !folder.Stamp.SameObject(m.Stamp) {
+		return nil, hyperv.Unknown
 	}
 	return found[0], hyperv.Known
 }

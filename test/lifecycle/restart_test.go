@@ -10,6 +10,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim"
 )
 
 // stopper is a driver that ends a manager with a changing batch: with the k-th, either before it is sent or with its answer
@@ -69,7 +70,7 @@ var _ = Describe("A manager that is stopped at any point and started again", fun
 				cases = append(cases, isStopped(k, sends))
 			}
 		}
-		cases = append(cases, sideCase{"addresses", keepsAddresses}, sideCase{"deletion", isStoppedDeleting}, sideCase{"at rest", isStoppedAtRest})
+		cases = append(cases, sideCase{"addresses", keepsAddresses}, sideCase{"deletion", isStoppedDeleting}, sideCase{"at rest", isStoppedAtRest}, sideCase{"copied before it was recorded", copiedBeforeRecorded})
 		sideBySide(ctx, cases)
 	})
 })
@@ -144,4 +145,25 @@ func isStoppedAtRest(ctx context.Context, s *site) {
 	s.polls(3)
 	Expect(s.versions(ctx)).To(Equal(before))
 	Expect(s.cmdlets(from)).To(BeEmpty())
+}
+
+// copiedBeforeRecorded: of two machines in a member's folder, of which neither is recorded, neither is taken for ours.
+func copiedBeforeRecorded(ctx context.Context, s *site) {
+	s.operator.end()
+	// Folders and copies are two batches, the disk is the third; the machines are made with the fourth and the fifth.
+	stop := &stopper{Driver: s.driver, at: 5, sends: true, stopped: make(chan struct{})}
+	s.operator = startOperator(stop, s.hostCluster, s.namespace)
+	gc := s.guestCluster(ctx, "files", template(v1alpha1.ReclaimRetain))
+	Eventually(stop.stopped).Should(BeClosed())
+	s.operator.end()
+	name := s.world.State().Machines[0].Name
+	copied, err := s.world.CopyVM(name, "")
+	Expect(err).NotTo(HaveOccurred())
+	from := s.now()
+	s.start()
+	Eventually(stalled(ctx, gc)).Should(And(HavePrefix("True CopyOfOurs: machine "), HaveSuffix("but is another machine; move it to a folder of its own or remove it")))
+	s.polls(2)
+	Expect(s.cmdlets(from)).NotTo(ContainElement("New-VM"))
+	Expect(s.world.RemoveVM(copied, hypervsim.KeepFiles)).To(Succeed())
+	s.expectUndisturbed(ctx, gc)
 }

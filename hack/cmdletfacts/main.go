@@ -1,6 +1,6 @@
 // Command cmdletfacts copies the facts about the cmdlets that the operator calls, out of a description of Microsoft's
 // published cmdlets, into pkg/hyperv/surface/facts.json. Run it from the project's root after a change of the table
-// cmdlet.Kinds:
+// cmdlet.Kinds or the list cmdlet.Inside:
 //
 //	go run ./hack/cmdletfacts [-from FILE]
 //
@@ -51,7 +51,7 @@ func run(from, to string, report io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("functions.ps1: %w", err)
 	}
-	facts, err := r.pick(slices.Sorted(maps.Keys(cmdlet.Kinds)), functions)
+	facts, err := r.pick(slices.Sorted(maps.Keys(cmdlet.Kinds)), cmdlet.Inside, functions)
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,9 @@ type referenceParameter struct {
 	From string `json:"from"`
 }
 
-// pick takes the facts of the named cmdlets; those of named functions are in functions.ps1.
-func (r reference) pick(names []string, functions map[string]surface.Cmdlet) (surface.Facts, error) {
+// pick takes the facts of the named cmdlets, and of those that named functions run; those of named functions are in
+// functions.ps1.
+func (r reference) pick(names, inside []string, functions map[string]surface.Cmdlet) (surface.Facts, error) {
 	facts := surface.Facts{
 		Source:  map[string]json.RawMessage{},
 		Cmdlets: map[string]surface.Cmdlet{},
@@ -98,7 +99,7 @@ func (r reference) pick(names []string, functions map[string]surface.Cmdlet) (su
 	for _, of := range []string{"windows", "powershell", "reflection"} {
 		facts.Source[of] = r.Source[of]
 	}
-	for _, name := range names {
+	for _, name := range slices.Concat(names, inside) {
 		if _, ok := functions[name]; ok {
 			continue
 		}
@@ -106,7 +107,9 @@ func (r reference) pick(names []string, functions map[string]surface.Cmdlet) (su
 		if module == "" {
 			return facts, fmt.Errorf("no facts about %s: it is no published cmdlet and no function of functions.ps1", name)
 		}
-		facts.Cmdlets[name] = found.documented(module)
+		c := found.documented(module)
+		c.Inside = slices.Contains(inside, name)
+		facts.Cmdlets[name] = c
 	}
 	for _, c := range facts.Cmdlets {
 		r.pickTypes(c, &facts)

@@ -27,7 +27,7 @@ func TestPick(t *testing.T) {
 	if err := json.Unmarshal([]byte(published), &r); err != nil {
 		t.Fatal(err)
 	}
-	facts, err := r.pick([]string{"Get-Thing", "Get-Ours"}, map[string]surface.Cmdlet{"Get-Ours": {}})
+	facts, err := r.pick([]string{"Get-Thing", "Get-Ours"}, []string{"Get-Unused"}, map[string]surface.Cmdlet{"Get-Ours": {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,8 @@ func TestPick(t *testing.T) {
 	}
 	want := `{"source":{"powershell":{},"reflection":{},"windows":{"repo":"docs","commit":"c","date":"d","docset":"winserver2025-ps"}},` +
 		`"cmdlets":{"Get-Thing":{"module":"M","defaultSet":"A","parameterSets":{"A":["Name"],"B":["Colour"]},` +
-		`"parameters":{"Colour":{"type":"Colour[]"},"Name":{"type":"String","required":true}},"outputs":["Microsoft.Thing"],"shouldProcess":true}},` +
+		`"parameters":{"Colour":{"type":"Colour[]"},"Name":{"type":"String","required":true}},"outputs":["Microsoft.Thing"],"shouldProcess":true},` +
+		`"Get-Unused":{"module":"M","inside":true,"parameterSets":{"A":[]},"parameters":{}}},` +
 		`"enums":{"Colour":["Blue","Red"]},"classes":{"Thing":{"Name":"String"}}}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
@@ -49,7 +50,7 @@ func TestPickRefusesWhatHasNoFacts(t *testing.T) {
 	if err := json.Unmarshal([]byte(published), &r); err != nil {
 		t.Fatal(err)
 	}
-	_, err := r.pick([]string{"Get-Pony"}, nil)
+	_, err := r.pick([]string{"Get-Pony"}, nil, nil)
 	if want := "no facts about Get-Pony: it is no published cmdlet and no function of functions.ps1"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -42,6 +42,7 @@ func (w *World) failHost(h *host) {
 	h.failures++
 	for _, s := range slices.Clone(h.sessions) {
 		s.ended = true
+		s.lose()
 		for _, r := range slices.Clone(s.runs) {
 			w.cut(r, errHostDown)
 		}

@@ -185,14 +185,14 @@ func (h *host) operatingSystem() record {
 }
 
 // chosen leaves the properties that -Property names; the others of a CIM instance are null then.
-func (c *call) chosen(r record) record {
+func (c *call) chosen(r record) cimInstance {
 	if !c.has("Property") {
-		return r
+		return cimInstance{r}
 	}
 	out := record{}
 	for _, name := range c.texts("Property") {
 		name = strings.ToLower(name)
 		out[name] = r[name]
 	}
-	return out
+	return cimInstance{out}
 }

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -87,6 +88,8 @@ type call struct {
 	failures int
 	cmdlet   string
 	args     map[string]any
+	// directory is the working directory of a prompt; a batch has none.
+	directory string
 
 	values  []object
 	errors  []hostagent.CallError
@@ -111,7 +114,6 @@ func (c *call) alive() bool { return !c.w.isClosed && c.host.failures == c.failu
 
 // execute runs a batch, call after call.
 func (w *World) execute(r *run) {
-	defer w.goroutines.Done()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sleep(w.durations.Latency)
@@ -139,35 +141,55 @@ func (w *World) execute(r *run) {
 // perform runs one call and fills its journal entry. What it returned is live afterwards.
 func (w *World) perform(r *run, e *Entry, live map[string][]object) {
 	wire := r.batch.Calls[e.Index]
-	c := &call{w: w, session: r.session, host: r.session.host, failures: r.session.host.failures, cmdlet: wire.Cmdlet}
+	c := w.newCall(r.session, wire.Cmdlet)
 	cmd, err := c.bind(wire, live)
 	if err != nil {
 		c.report(err)
 		c.settle(e)
 		return
 	}
+	if w.carryOut(cmd, c, r, e) {
+		live[wire.ID] = c.values
+	}
+}
+
+func (w *World) newCall(s *session, cmdlet string) *call {
+	return &call{w: w, session: s, host: s.host, failures: s.host.failures, cmdlet: cmdlet}
+}
+
+// carryOut runs a call whose parameters are bound, with what faults do to it, and says whether it came to its end.
+func (w *World) carryOut(cmd command, c *call, r *run, e *Entry) bool {
 	rule := w.hit(c)
 	if !w.interfere(rule, r, c, e) {
-		return
+		return false
 	}
 	w.sleep(cmd.takes(&w.durations))
 	if !c.alive() {
-		e.State = hostagent.Unknown
-		w.cut(r, errLost)
-		return
+		return w.lose(r, e)
 	}
+	var err error
 	if cmd.needs == needsCluster {
 		err = c.clusterService()
 	}
 	if err == nil {
 		err = cmd.run(c)
 	}
+	if errors.Is(err, errHostDown) {
+		return w.lose(r, e)
+	}
 	c.report(err)
 	c.settle(e)
-	live[wire.ID] = c.values
 	if rule != nil && rule.Kind == DropAfter {
 		w.cut(r, errLost)
 	}
+	return true
+}
+
+// lose ends a call with its host: it has no end that anybody saw.
+func (w *World) lose(r *run, e *Entry) bool {
+	e.State = hostagent.Unknown
+	w.cut(r, errLost)
+	return false
 }
 
 // bind resolves a call's parameters and refuses what the host's PowerShell would not bind.
@@ -176,9 +198,9 @@ func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, err
 	if err != nil {
 		return command{}, unbound(err)
 	}
-	cmd, ok := commands[strings.ToLower(wire.Cmdlet)]
-	if !ok {
-		return cmd, refuse("NotImplemented", hresultUnsupported, "NotImplemented", wire.Cmdlet, "%s is not simulated.", wire.Cmdlet)
+	cmd, err := simulated(wire.Cmdlet)
+	if err != nil {
+		return cmd, err
 	}
 	c.args = make(map[string]any, len(bound.Values))
 	for name, v := range bound.Values {
@@ -187,6 +209,14 @@ func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, err
 			return cmd, err
 		}
 		c.args[strings.ToLower(name)] = arg
+	}
+	return cmd, nil
+}
+
+func simulated(cmdlet string) (command, error) {
+	cmd, ok := commands[strings.ToLower(cmdlet)]
+	if !ok {
+		return cmd, refuse("NotImplemented", hresultUnsupported, "NotImplemented", cmdlet, "%s is not simulated.", cmdlet)
 	}
 	return cmd, nil
 }

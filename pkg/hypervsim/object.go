@@ -3,6 +3,8 @@ package hypervsim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,11 +41,18 @@ func (v view[T]) property(name string) any {
 
 func (v view[T]) String() string { return v.text }
 
+func (v view[T]) identity() any { return v.of }
+
+func (v view[T]) names() []string { return slices.Sorted(maps.Keys(v.class)) }
+
 // record is an object that is nothing but its properties, by lower-case name, as a script's own objects are.
 type record map[string]any
 
 func (r record) property(name string) any { return r[name] }
 func (r record) String() string           { return "" }
+
+// cimInstance is a record that has a class.
+type cimInstance struct{ record }
 
 // table is a hash table: a value that stays an object in a result.
 type table map[string]any

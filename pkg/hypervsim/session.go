@@ -34,6 +34,9 @@ type session struct {
 	batches int
 	runs    []*run
 	ended   bool
+	// lost is closed when the connection is cut, by a fault or with its host.
+	lost   chan struct{}
+	isLost bool
 }
 
 // Open starts a session once what earlier sessions left behind on the host has ended.
@@ -76,11 +79,23 @@ func (w *World) open(target hostagent.Target) (*session, <-chan struct{}, error)
 	if len(h.orphans) > 0 {
 		return nil, h.orphans[0].ended, nil
 	}
+	return w.newSession(h, target), nil, nil
+}
+
+func (w *World) newSession(h *host, target hostagent.Target) *session {
 	w.sessionSeq++
 	target.Host = h.name
-	s := &session{world: w, id: w.sessionSeq, host: h, target: target}
+	s := &session{world: w, id: w.sessionSeq, host: h, target: target, lost: make(chan struct{})}
 	h.sessions = append(h.sessions, s)
-	return s, nil, nil
+	return s
+}
+
+// lose tells who listens that the connection is cut.
+func (s *session) lose() {
+	if !s.isLost {
+		s.isLost = true
+		close(s.lost)
+	}
 }
 
 // answering finds the host to talk to. Any host means one that is a member of the host cluster, if there is one.
@@ -128,6 +143,8 @@ type run struct {
 	answered, ended chan struct{}
 	results         hostagent.Results
 	err             error
+	// live are the objects that a prompt's call returned, in place of results.
+	live []Live
 	// released is closed when nobody waits for the batch any more: what hangs ends then.
 	released chan struct{}
 	isOver   bool
@@ -141,26 +158,39 @@ func (s *session) Run(ctx context.Context, batch hostagent.Batch) (hostagent.Res
 	if ctx.Err() != nil {
 		return nil, s.failure(endClass(ctx), context.Cause(ctx))
 	}
-	r, err := s.world.begin(s, batch)
+	r, err := s.world.begin(s, batch, s.world.execute)
 	if err != nil {
 		return nil, s.failure(hostagent.Unreachable, err)
 	}
+	if !r.wait(ctx) {
+		return nil, r.givenUp(ctx)
+	}
+	return r.results, r.err
+}
+
+// wait waits for the answer, and says whether it came before ctx ended. What did not answer is left alone.
+func (r *run) wait(ctx context.Context) bool {
 	select {
 	case <-r.answered:
-		return r.results, r.err
+		return true
 	case <-ctx.Done():
 	}
-	s.world.abandon(r)
+	r.session.world.abandon(r)
 	select {
 	case <-r.answered:
-		return r.results, r.err
+		return true
 	default:
+		return false
 	}
+}
+
+// givenUp is the error of a run whose answer nobody waited for.
+func (r *run) givenUp(ctx context.Context) error {
 	class := endClass(ctx)
-	if batch.Changes() {
+	if r.batch.Changes() {
 		class = hostagent.OutcomeUnknown
 	}
-	return nil, s.failure(class, context.Cause(ctx))
+	return r.session.failure(class, context.Cause(ctx))
 }
 
 func (s *session) check(batch hostagent.Batch) error {
@@ -190,8 +220,8 @@ func (s *session) Close() error {
 	return nil
 }
 
-// begin sends a batch on its way.
-func (w *World) begin(s *session, batch hostagent.Batch) (*run, error) {
+// begin sends a batch on its way: execute runs it, and ends with finish.
+func (w *World) begin(s *session, batch hostagent.Batch, execute func(*run)) (*run, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -209,8 +239,7 @@ func (w *World) begin(s *session, batch hostagent.Batch) (*run, error) {
 	}
 	s.runs = append(s.runs, r)
 	w.running++
-	w.goroutines.Add(1)
-	go w.execute(r)
+	w.goroutines.Go(func() { execute(r) })
 	return r, nil
 }
 
@@ -240,6 +269,7 @@ func (w *World) cut(r *run, cause error) {
 		class = hostagent.OutcomeUnknown
 	}
 	r.err = r.session.failure(class, cause)
+	r.session.lose()
 	close(r.answered)
 	w.leave(r)
 }

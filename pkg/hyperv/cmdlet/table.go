@@ -56,3 +56,11 @@ var Kinds = map[string]Kind{
 	"Stop-VM":                                   Change,
 	"Update-ClusterVirtualMachineConfiguration": Change,
 }
+
+// Inside lists the cmdlets that scripts of ours run and no batch does: they are called by named functions alone, of
+// functions.ps1.
+var Inside = []string{
+	"Copy-Item", "Get-ChildItem", "Get-Content", "Get-ScheduledTask", "Move-Item", "New-Item", "New-ScheduledTaskAction",
+	"New-ScheduledTaskPrincipal", "New-ScheduledTaskSettingsSet", "Register-ScheduledTask", "Remove-Item", "Set-Content",
+	"Start-ScheduledTask", "Test-Path", "Unregister-ScheduledTask",
+}

@@ -93,7 +93,7 @@ func find(call hostagent.Call, build int) (Cmdlet, error) {
 		return Cmdlet{}, refuse(call, "", problemf(TooOld, "Windows build %d is older than %d", build, builds[0]))
 	}
 	c, ok := loaded().Cmdlets[call.Cmdlet]
-	if !ok {
+	if !ok || c.Inside {
 		return Cmdlet{}, refuse(call, "", problemf(UnknownCmdlet, "the operator calls no such cmdlet"))
 	}
 	if !onBuild(build, c.Docsets, c.since) {

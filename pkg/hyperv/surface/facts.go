@@ -28,7 +28,9 @@ type Facts struct {
 // Cmdlet is what a cmdlet or named function looks like to a caller.
 type Cmdlet struct {
 	// Module is the PowerShell module; empty for a named function.
-	Module     string `json:"module"`
+	Module string `json:"module"`
+	// Inside says that only named functions run it: a batch may not.
+	Inside     bool   `json:"inside,omitempty"`
 	DefaultSet string `json:"defaultSet,omitempty"`
 	// Sets lists the parameters of each parameter set.
 	Sets       map[string][]string  `json:"parameterSets"`

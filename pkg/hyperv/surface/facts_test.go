@@ -2,14 +2,20 @@ package surface_test
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/session"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
+	"guestclustering.io/operator/test/powershell"
 )
 
 func TestFactsAreAboutTheCmdletsThatWeCall(t *testing.T) {
@@ -18,9 +24,19 @@ func TestFactsAreAboutTheCmdletsThatWeCall(t *testing.T) {
 			t.Errorf("%s: no facts; run go run ./hack/cmdletfacts, or write it in functions.ps1", name)
 		}
 	}
-	for name := range surface.Loaded().Cmdlets {
-		if cmdlet.Kinds[name] == "" {
-			t.Errorf("%s: facts about a cmdlet that is not in cmdlet.Kinds", name)
+	for name, c := range surface.Loaded().Cmdlets {
+		if inside := slices.Contains(cmdlet.Inside, name); c.Inside != inside || !inside && cmdlet.Kinds[name] == "" {
+			t.Errorf("%s: facts about a cmdlet that is not in cmdlet.Kinds or cmdlet.Inside", name)
+		}
+	}
+}
+
+// What named functions run is no call for a batch.
+func TestCmdletsInsideFunctionsAreRefused(t *testing.T) {
+	for _, name := range cmdlet.Inside {
+		_, err := surface.Bind(hostagent.Call{ID: "1", Cmdlet: name}, newest)
+		if r, ok := errors.AsType[*surface.Refusal](err); !ok || r.Kind != surface.UnknownCmdlet {
+			t.Errorf("%s: got %v, want a refusal of the kind UnknownCmdlet", name, err)
 		}
 	}
 }
@@ -77,5 +93,21 @@ func TestCorrectionsAreRefusedWhenTheyCorrectNothing(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// Cmdlets of the engine itself, which every PowerShell has.
+var ofTheEngine = []string{"ForEach-Object", "Get-Command", "Where-Object"}
+
+func TestInsideAreTheCmdletsOfNamedFunctions(t *testing.T) {
+	used := map[string]bool{}
+	for _, command := range powershell.Inspect(t, session.Functions).Commands {
+		name, _, _ := strings.Cut(command, " ")
+		if strings.Contains(name, "-") && !slices.Contains(ofTheEngine, name) && cmdlet.Kinds[name] == "" {
+			used[name] = true
+		}
+	}
+	if diff := cmp.Diff(cmdlet.Inside, slices.Sorted(maps.Keys(used))); diff != "" {
+		t.Errorf("what functions.ps1 runs and no batch does (-cmdlet.Inside +functions.ps1):\n%s", diff)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
@@ -37,7 +38,7 @@ type generator struct {
 func newGenerator(seed uint64) *generator {
 	return &generator{
 		Rand:  rand.New(rand.NewPCG(seed, seed)),
-		names: slices.Sorted(maps.Keys(surface.Loaded().Cmdlets)),
+		names: slices.Sorted(maps.Keys(cmdlet.Kinds)),
 	}
 }
 

@@ -30,10 +30,8 @@ func StubModule(w io.Writer, build int, body string) error {
 	for _, name := range facts.standIns() {
 		facts.writeClass(&text, name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(facts.Cmdlets)) {
-		if c := facts.Cmdlets[name]; c.Module != "" && onBuild(build, c.Docsets, c.since) {
-			facts.writeFunction(&text, name, c, build, body)
-		}
+	for _, name := range facts.cmdletsOn(build) {
+		facts.writeFunction(&text, name, facts.Cmdlets[name], build, body)
 	}
 	text.WriteString("Export-ModuleMember -Function *\n")
 	if _, err := io.WriteString(w, text.String()); err != nil {
@@ -42,10 +40,85 @@ func StubModule(w io.Writer, build int, body string) error {
 	return nil
 }
 
+// Stubs are the functions of one module of Windows.
+type Stubs struct {
+	Module string
+	// Functions are their names.
+	Functions []string
+	// Text holds them as StubModule writes them, without the types of their parameters.
+	Text string
+}
+
+// StubsByModule writes the functions of StubModule, each module's apart. The types of their parameters are StubTypes.
+func StubsByModule(build int, body string) ([]Stubs, error) {
+	if release(build) == 0 {
+		return nil, fmt.Errorf("stub modules: Windows build %d is older than %d", build, builds[0])
+	}
+	facts := loaded()
+	byModule := map[string]*Stubs{}
+	texts := map[string]*strings.Builder{}
+	for _, name := range facts.cmdletsOn(build) {
+		c := facts.Cmdlets[name]
+		if byModule[c.Module] == nil {
+			byModule[c.Module], texts[c.Module] = &Stubs{Module: c.Module}, &strings.Builder{}
+		}
+		byModule[c.Module].Functions = append(byModule[c.Module].Functions, name)
+		facts.writeFunction(texts[c.Module], name, c, build, body)
+	}
+	var out []Stubs
+	for _, module := range slices.Sorted(maps.Keys(byModule)) {
+		byModule[module].Text = texts[module].String()
+		out = append(out, *byModule[module])
+	}
+	return out, nil
+}
+
+// StubType is a type that only Windows has.
+type StubType struct {
+	Name string
+	// Values are an enumeration's; nil for a class.
+	Values []string
+	// Base is the class that a class derives from, which stands before it; empty for none.
+	Base       string
+	Properties []string
+}
+
+// StubTypes lists the types that parameters of stubs have and the classes that cmdlets return.
+func StubTypes() []StubType {
+	facts := loaded()
+	var out []StubType
+	for _, name := range slices.Sorted(maps.Keys(facts.Enums)) {
+		out = append(out, StubType{Name: name, Values: slices.Clone(facts.Enums[name])})
+	}
+	for _, name := range facts.standIns() {
+		t := StubType{Name: name, Base: facts.Classes[name]["(base)"]}
+		for _, property := range slices.Sorted(maps.Keys(facts.Classes[name])) {
+			if property != "(base)" {
+				t.Properties = append(t.Properties, property)
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// cmdletsOn lists the cmdlets that a host of the build has.
+func (f Facts) cmdletsOn(build int) []string {
+	var out []string
+	for name, c := range f.Cmdlets {
+		if c.Module != "" && onBuild(build, c.Docsets, c.since) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // PowerShell's names of the .NET types that parameters and properties have here as on Windows.
 var typeLiterals = map[string]string{
 	"Boolean": "bool", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
-	"Int64": "long", "PSCredential": "pscredential", "PSObject": "psobject", "SecureString": "securestring", "String": "string",
+	"Int64": "long", "Nullable[[System.DateTime]]": "nullable[datetime]", "Object": "object", "PSCredential": "pscredential", "PSObject": "psobject",
+	"Runspaces.PSSession": "Management.Automation.Runspaces.PSSession", "SecureString": "securestring", "String": "string",
 	"StringCollection": "Collections.Specialized.StringCollection", "SwitchParameter": "switch", "TimeSpan": "timespan",
 	"UInt32": "uint32", "UInt64": "uint64", "Uri": "uri", "Version": "version",
 }

@@ -1,0 +1,325 @@
+package hypervsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+// Prompt is a PowerShell on a host whose cmdlets the world answers one by one, as PowerShell has bound them: nothing is
+// held against pkg/hyperv/surface here. Its methods may be called from many goroutines.
+type Prompt struct {
+	session *session
+	// directory is the working directory.
+	directory string
+	live      *liveObjects
+}
+
+// Handle names a live object that a prompt has given out.
+type Handle string
+
+// Hidden stands for a secret among parameters: no command of the world needs to know one.
+type Hidden struct{}
+
+// Live is an object that a cmdlet returned.
+type Live struct {
+	// Handle is empty for an object that is nothing but its properties.
+	Handle Handle
+	// Class is the short name of its .NET class; empty for a script's own object.
+	Class string
+	// Text is what PowerShell makes of it as text.
+	Text string
+	// Properties by lower-case name: nil, a bool, an int64, a string, a time.Time, a []any, a map[string]any for a hash table,
+	// or a Live. They are nil in an object that is deep in another one: Look reads them.
+	Properties map[string]any
+}
+
+var (
+	errNoObject   = errors.New("no live object has this handle")
+	errNoProperty = errors.New("the property cannot be set")
+)
+
+// Prompt opens a PowerShell on a host. Close must be called.
+func (w *World) Prompt(host, directory string) (*Prompt, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	target := hostagent.Target{Host: host}
+	h, err := w.answering(host)
+	switch {
+	case w.isClosed:
+		err = errClosed
+	case host == "":
+		err = errNoHost
+	}
+	if err != nil {
+		return nil, &hostagent.Error{Class: hostagent.Unreachable, Op: "open", Target: target, Err: err}
+	}
+	return &Prompt{session: w.newSession(h, target), directory: clean(directory), live: newLiveObjects()}, nil
+}
+
+// Lost is closed when the host has failed, or a fault has cut the connection: whoever talks to this PowerShell hears
+// nothing more of it.
+func (p *Prompt) Lost() <-chan struct{} { return p.session.lost }
+
+// Close ends the prompt. What is under way on the host completes there.
+func (p *Prompt) Close() error { return p.session.Close() }
+
+// Invoke runs one cmdlet with parameters that PowerShell has bound: nil, bool, int64, string, Handle, Hidden or []any of
+// these. Errors of the cmdlet stand beside what it returned. The error is a *hostagent.Error: nobody knows the answer.
+// When ctx ends first, the call completes in the world.
+func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[string]any) ([]Live, []hostagent.CallError, error) {
+	args, err := p.live.arguments(parameters)
+	if err != nil {
+		return nil, []hostagent.CallError{asCallError(cmdlet, err)}, nil
+	}
+	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(args)}}}
+	r, err := p.session.world.begin(p.session, batch, func(r *run) { p.execute(r, args) })
+	if err != nil {
+		return nil, nil, p.session.failure(hostagent.Unreachable, err)
+	}
+	if !r.wait(ctx) {
+		return nil, nil, r.givenUp(ctx)
+	}
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	return r.live, r.results[0].Errors, nil
+}
+
+// execute runs a prompt's call. It takes no latency: the PowerShell is on the host.
+func (p *Prompt) execute(r *run, args map[string]any) {
+	w := p.session.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := r.entry(0)
+	c := w.newCall(p.session, e.Call.Cmdlet)
+	c.args, c.directory = args, p.directory
+	if cmd, err := simulated(c.cmdlet); err != nil {
+		c.report(err)
+		c.settle(&e)
+	} else if w.carryOut(cmd, c, r, &e) {
+		r.live = p.live.exposeAll(c.values)
+	}
+	w.record(e)
+	w.finish(r, hostagent.Results{{ID: e.Call.ID, State: e.State, Errors: e.Errors}})
+}
+
+// Look reads an object as it is now.
+func (p *Prompt) Look(h Handle) (Live, error) {
+	w := p.session.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o, ok := p.live.find(h)
+	if !ok {
+		return Live{}, errNoObject
+	}
+	return p.live.expose(o, 0), nil
+}
+
+// Set sets a property of an object, as far as one can be set: a group's AntiAffinityClassNames. An error of Windows'
+// own is a *hostagent.CallError.
+func (p *Prompt) Set(h Handle, property string, value []string) error {
+	w := p.session.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o, ok := p.live.find(h)
+	if !ok {
+		return errNoObject
+	}
+	g, ok := o.(view[*group])
+	if !ok || !strings.EqualFold(property, "AntiAffinityClassNames") {
+		return fmt.Errorf("%w: %s", errNoProperty, property)
+	}
+	c := w.newCall(p.session, "Get-ClusterGroup")
+	err := c.clusterService()
+	if err == nil && !slices.Contains(w.groups, g.of) {
+		err = noClusterObject(hresultNoGroup, g.text)
+	}
+	if err != nil {
+		failure := asCallError(c.cmdlet, err)
+		return &failure
+	}
+	g.of.classNames = slices.Clone(value)
+	w.record(Entry{Host: c.host.name, Session: p.session.id, Effect: fmt.Sprintf("set AntiAffinityClassNames of %s to %q", g.text, value)})
+	return nil
+}
+
+// liveObjects are the objects that a prompt has given out. The oldest are forgotten when there are too many.
+type liveObjects struct {
+	mu       sync.Mutex
+	byHandle map[Handle]object
+	handles  map[any]Handle
+	// given are the identities in the order in which they were given out.
+	given []any
+	seq   int
+}
+
+// maxLiveObjects bounds what a PowerShell that lives for days keeps of the world.
+const maxLiveObjects = 100_000
+
+// kept is an object that has an identity: asked for again, it is the same.
+type kept interface {
+	object
+	identity() any
+	names() []string
+}
+
+func newLiveObjects() *liveObjects {
+	return &liveObjects{byHandle: map[Handle]object{}, handles: map[any]Handle{}}
+}
+
+func (l *liveObjects) find(h Handle) (object, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o, ok := l.byHandle[h]
+	return o, ok
+}
+
+func (l *liveObjects) handle(o kept) Handle {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// One host is seen as a node and as a Hyper-V host.
+	key := [2]any{classOf(o), o.identity()}
+	if h, ok := l.handles[key]; ok {
+		return h
+	}
+	if len(l.given) >= maxLiveObjects {
+		gone := l.given[0]
+		l.given = l.given[1:]
+		delete(l.byHandle, l.handles[gone])
+		delete(l.handles, gone)
+	}
+	l.seq++
+	h := Handle(fmt.Sprintf("o%d", l.seq))
+	l.byHandle[h], l.handles[key] = o, h
+	l.given = append(l.given, key)
+	return h
+}
+
+// arguments puts live objects in the place of handles.
+func (l *liveObjects) arguments(parameters map[string]any) (map[string]any, error) {
+	args := make(map[string]any, len(parameters))
+	for name, v := range parameters {
+		arg, err := l.argument(v)
+		if err != nil {
+			return nil, err
+		}
+		args[strings.ToLower(name)] = arg
+	}
+	return args, nil
+}
+
+func (l *liveObjects) argument(v any) (any, error) {
+	switch v := v.(type) {
+	case Handle:
+		if o, ok := l.find(v); ok {
+			return o, nil
+		}
+		return nil, refuse("ObjectNotFound", hresultItemNotFound, "ObjectDisposed", string(v), "The object %s is not known any more.", v)
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			var err error
+			if out[i], err = l.argument(e); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	default:
+		return v, nil
+	}
+}
+
+// told are a call's arguments for the journal: an object is its text there.
+func told(args map[string]any) hostagent.Parameters {
+	out := make(hostagent.Parameters, len(args))
+	for name, arg := range args {
+		out[name] = toldValue(arg)
+	}
+	return out
+}
+
+func toldValue(arg any) hostagent.Value {
+	switch arg := arg.(type) {
+	case bool:
+		return hostagent.Bool(arg)
+	case int64:
+		return hostagent.Int(arg)
+	case Hidden:
+		return hostagent.NewSecret("")
+	case []any:
+		out := make(hostagent.List, len(arg))
+		for i, e := range arg {
+			out[i] = toldValue(e)
+		}
+		return out
+	default:
+		return hostagent.Text(asText(arg))
+	}
+}
+
+// maxDepth is how deep in an object others are read with it.
+const maxDepth = 2
+
+func (l *liveObjects) exposeAll(objects []object) []Live {
+	out := make([]Live, len(objects))
+	for i, o := range objects {
+		out[i] = l.expose(o, 0)
+	}
+	return out
+}
+
+func (l *liveObjects) expose(o object, depth int) Live {
+	out := Live{Class: classOf(o), Text: o.String()}
+	var names []string
+	switch o := o.(type) {
+	case kept:
+		out.Handle, names = l.handle(o), o.names()
+		if depth > maxDepth {
+			return out
+		}
+	case record:
+		names = slices.Sorted(maps.Keys(o))
+	case cimInstance:
+		names = slices.Sorted(maps.Keys(o.record))
+	}
+	out.Properties = make(map[string]any, len(names))
+	for _, name := range names {
+		out.Properties[name] = l.value(o.property(name), depth+1)
+	}
+	return out
+}
+
+func (l *liveObjects) value(v any, depth int) any {
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case object:
+		return l.expose(v, depth)
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = l.value(e, depth)
+		}
+		return out
+	case table:
+		out := make(map[string]any, len(v))
+		for name, e := range v {
+			out[name] = l.value(e, depth)
+		}
+		return out
+	case time.Time:
+		return v
+	case fmt.Stringer:
+		return v.String()
+	default:
+		return v
+	}
+}

@@ -30,8 +30,9 @@ func StubModule(w io.Writer, build int, body string) error {
 	for _, name := range facts.standIns() {
 		facts.writeClass(&text, name)
 	}
+	stubs := stubWriter{Facts: facts, build: build, body: body}
 	for _, name := range facts.cmdletsOn(build) {
-		facts.writeFunction(&text, name, facts.Cmdlets[name], build, body)
+		stubs.writeFunction(&text, name)
 	}
 	text.WriteString("Export-ModuleMember -Function *\n")
 	if _, err := io.WriteString(w, text.String()); err != nil {
@@ -49,12 +50,14 @@ type Stubs struct {
 	Text string
 }
 
-// StubsByModule writes the functions of StubModule, each module's apart. The types of their parameters are StubTypes.
-func StubsByModule(build int, body string) ([]Stubs, error) {
+// StubsByModule writes the functions of StubModule, each module's apart. The types of their parameters, StubTypes, are
+// taken to be in a .NET namespace: some of their names have other meanings in PowerShell.
+func StubsByModule(build int, body, namespace string) ([]Stubs, error) {
 	if release(build) == 0 {
 		return nil, fmt.Errorf("stub modules: Windows build %d is older than %d", build, builds[0])
 	}
 	facts := loaded()
+	stubs := stubWriter{Facts: facts, build: build, body: body, namespace: namespace + "."}
 	byModule := map[string]*Stubs{}
 	texts := map[string]*strings.Builder{}
 	for _, name := range facts.cmdletsOn(build) {
@@ -63,7 +66,7 @@ func StubsByModule(build int, body string) ([]Stubs, error) {
 			byModule[c.Module], texts[c.Module] = &Stubs{Module: c.Module}, &strings.Builder{}
 		}
 		byModule[c.Module].Functions = append(byModule[c.Module].Functions, name)
-		facts.writeFunction(texts[c.Module], name, c, build, body)
+		stubs.writeFunction(texts[c.Module], name)
 	}
 	var out []Stubs
 	for _, module := range slices.Sorted(maps.Keys(byModule)) {
@@ -184,25 +187,34 @@ func (f Facts) writeClass(text *strings.Builder, name string) {
 	text.WriteString(" }\n")
 }
 
-func (f Facts) writeFunction(text *strings.Builder, name string, c Cmdlet, build int, body string) {
+// stubWriter writes functions for one build, all with the same body. The stand-ins of Windows' own types have names
+// that begin with the namespace.
+type stubWriter struct {
+	Facts
+	build           int
+	body, namespace string
+}
+
+func (s stubWriter) writeFunction(text *strings.Builder, name string) {
+	c := s.Cmdlets[name]
 	fmt.Fprintf(text, "function %s {\n    [CmdletBinding(DefaultParameterSetName = %s", name, quote(c.DefaultSet))
 	if c.ShouldProcess {
 		text.WriteString(", SupportsShouldProcess = $true")
 	}
 	text.WriteString(")]\n")
-	if class := c.class(); f.Classes[class] != nil {
-		fmt.Fprintf(text, "    [OutputType([%s])]\n", class)
+	if class := c.class(); s.Classes[class] != nil {
+		fmt.Fprintf(text, "    [OutputType([%s%s])]\n", s.namespace, class)
 	}
 	var parameters []string
 	for _, name := range slices.Sorted(maps.Keys(c.Parameters)) {
-		if p := c.Parameters[name]; onBuild(build, p.Docsets, p.since) {
-			parameters = append(parameters, f.parameterText(name, p, c))
+		if p := c.Parameters[name]; onBuild(s.build, p.Docsets, p.since) {
+			parameters = append(parameters, s.parameterText(name, p, c))
 		}
 	}
-	fmt.Fprintf(text, "    param(\n%s\n    )\n    %s\n}\n", strings.Join(parameters, ",\n"), strings.TrimSpace(body))
+	fmt.Fprintf(text, "    param(\n%s\n    )\n    %s\n}\n", strings.Join(parameters, ",\n"), strings.TrimSpace(s.body))
 }
 
-func (f Facts) parameterText(name string, p Parameter, c Cmdlet) string {
+func (s stubWriter) parameterText(name string, p Parameter, c Cmdlet) string {
 	var text strings.Builder
 	for _, set := range slices.Sorted(maps.Keys(c.Sets)) {
 		if slices.Contains(c.Sets[set], name) {
@@ -212,11 +224,11 @@ func (f Facts) parameterText(name string, p Parameter, c Cmdlet) string {
 	if len(p.Aliases) > 0 {
 		fmt.Fprintf(&text, "        [Alias(%s)]\n", quoteAll(p.Aliases))
 	}
-	_, isEnum := f.Enums[p.Element()]
+	_, isEnum := s.Enums[p.Element()]
 	if len(p.Values) > 0 && !isEnum {
 		fmt.Fprintf(&text, "        [ValidateSet(%s)]\n", quoteAll(p.Values))
 	}
-	fmt.Fprintf(&text, "        [%s] $%s", f.literal(p), name)
+	fmt.Fprintf(&text, "        [%s] $%s", s.literal(p), name)
 	return text.String()
 }
 
@@ -242,12 +254,12 @@ func parameterArguments(p Parameter, set string) []string {
 	return out
 }
 
-func (f Facts) literal(p Parameter) string {
+func (s stubWriter) literal(p Parameter) string {
 	literal := typeLiterals[p.Element()]
-	_, isEnum := f.Enums[p.Element()]
+	_, isEnum := s.Enums[p.Element()]
 	switch {
-	case literal == "" && (isEnum || f.isClass(p)):
-		literal = p.Element()
+	case literal == "" && (isEnum || s.isClass(p)):
+		literal = s.namespace + p.Element()
 	case literal == "": // an enumeration known by its accepted values alone
 		literal = "string"
 	}

@@ -1,0 +1,164 @@
+# What every stub does: it sends its call to the simulated world and gives back what the world answers. Live objects stay in
+# the world; here they are a handle and their properties as they were, read again once another call has been made.
+Set-StrictMode -Version 2.0
+
+$script:Calls = 0
+$script:Common = @([Management.Automation.Cmdlet]::CommonParameters) + @([Management.Automation.Cmdlet]::OptionalCommonParameters)
+
+# One process has one connection and one set of types, whatever number of runspaces is in it.
+$script:Domain = [AppDomain]::CurrentDomain
+[Threading.Monitor]::Enter($Domain)
+try {
+    if (-not $Domain.GetData('Simulated.Client')) {
+        . $PSScriptRoot/types.ps1
+        $handler = [Net.Http.SocketsHttpHandler]::new()
+        $handler.UseProxy = $false
+        $client = [Net.Http.HttpClient]::new($handler)
+        $client.Timeout = [Threading.Timeout]::InfiniteTimeSpan
+        $Domain.SetData('Simulated.Client', $client)
+    }
+} finally { [Threading.Monitor]::Exit($Domain) }
+$script:Client = $Domain.GetData('Simulated.Client')
+
+# The body of every stub, for a caller whose preferences count as they do for a cmdlet.
+function Invoke-Simulated($Caller, $Bound) {
+    if ($Bound.ContainsKey('WhatIf') -and $Bound['WhatIf']) { return }
+    $name = $Caller.MyInvocation.MyCommand.Name
+    $answer = Send-Simulated 'invoke' $name {
+        param($json)
+        $json.WriteString('cmdlet', $name)
+        $json.WriteStartObject('parameters')
+        foreach ($parameter in $Bound.Keys) {
+            if ($Common -contains $parameter -or $parameter -eq 'Confirm') { continue }
+            $json.WritePropertyName($parameter)
+            Write-SimulatedValue $json $Bound[$parameter]
+        }
+        $json.WriteEndObject()
+    }
+    $script:Calls++
+    foreach ($value in $answer.GetProperty('values').EnumerateArray()) { ConvertFrom-Simulated $value }
+    foreach ($failure in $answer.GetProperty('errors').EnumerateArray()) { $Caller.WriteError((New-SimulatedError $failure)) }
+}
+
+# The value of a live object's property, as it is now.
+function Get-SimulatedProperty($Object, [string] $Name) {
+    if ($Object.SimulatedSeen -ne $Calls) { Update-Simulated $Object }
+    $value = [Text.Json.JsonElement]::new()
+    if (-not $Object.SimulatedProperties.TryGetProperty($Name, [ref] $value)) { return $null }
+    $converted = ConvertFrom-Simulated $value
+    if ($value.ValueKind -eq 'Array') { return , @($converted) }
+    return $converted
+}
+
+function Update-Simulated($Object) {
+    $answer = Send-Simulated 'look' 'Get-Property' { param($json) $json.WriteString('handle', $Object.SimulatedHandle) }
+    $Object.SimulatedProperties = $answer.GetProperty('properties')
+    $Object.SimulatedSeen = $Calls
+}
+
+function Set-SimulatedProperty($Object, [string] $Name, $Value) {
+    $answer = Send-Simulated 'set' 'Set-Property' {
+        param($json)
+        $json.WriteString('handle', $Object.SimulatedHandle)
+        $json.WriteString('property', $Name)
+        $json.WritePropertyName('value')
+        Write-SimulatedValue $json @($Value)
+    }
+    $script:Calls++
+    foreach ($failure in $answer.GetProperty('errors').EnumerateArray()) { throw (New-SimulatedError $failure) }
+}
+
+# Sends one request and gives the root of the answer. A call that reads can be stopped; one that changes goes on to its end.
+function Send-Simulated([string] $Kind, [string] $Cmdlet, $Body) {
+    $stream = [IO.MemoryStream]::new()
+    $json = [Text.Json.Utf8JsonWriter]::new($stream)
+    $json.WriteStartObject()
+    & $Body $json
+    $json.WriteEndObject()
+    $json.Flush()
+    $content = [Net.Http.ByteArrayContent]::new($stream.ToArray())
+    $stop = [Threading.CancellationTokenSource]::new()
+    try {
+        $task = $Client.PostAsync("$env:HYPERVSIM_FORWARD/$Kind", $content, $stop.Token)
+        if ($Cmdlet -like 'Get-*' -or $Cmdlet -like 'Test-*') { while (-not $task.Wait(50)) { } }
+        $response = $task.GetAwaiter().GetResult()
+        $text = $response.Content.ReadAsStringAsync().GetAwaiter().GetResult()
+        if (-not $response.IsSuccessStatusCode) { throw "the simulated host answers $([int] $response.StatusCode): $text" }
+        return [Text.Json.JsonDocument]::Parse($text).RootElement
+    } finally { $stop.Cancel() }
+}
+
+function Write-SimulatedValue($Json, $Value) {
+    if ($null -eq $Value) { $Json.WriteNullValue(); return }
+    if ($Value -is [psobject]) { $Value = $Value.psobject.BaseObject }
+    switch ($Value) {
+        { $_ -is [Simulated.LiveObject] } { $Json.WriteStartObject(); $Json.WriteString('$handle', $_.SimulatedHandle); $Json.WriteEndObject(); return }
+        { $_ -is [securestring] -or $_ -is [pscredential] } { $Json.WriteStartObject(); $Json.WriteBoolean('$hidden', $true); $Json.WriteEndObject(); return }
+        { $_ -is [bool] -or $_ -is [switch] } { $Json.WriteBooleanValue([bool] $_); return }
+        { $_ -is [string] -or $_ -is [enum] -or $_ -is [guid] } { $Json.WriteStringValue("$_"); return }
+        { $_ -is [datetime] } { $Json.WriteStringValue($_.ToUniversalTime().ToString('o')); return }
+        { $_ -is [timespan] } { $Json.WriteStringValue($_.ToString('c')); return }
+        { $_ -is [ValueType] } { $Json.WriteNumberValue([long] $_); return }
+    }
+    if ($Value -isnot [Collections.IEnumerable]) { $Json.WriteStringValue("$Value"); return }
+    $Json.WriteStartArray()
+    foreach ($element in $Value) { Write-SimulatedValue $Json $element }
+    $Json.WriteEndArray()
+}
+
+function ConvertFrom-Simulated($Value) {
+    switch ($Value.ValueKind) {
+        'String' { return $Value.GetString() }
+        'Number' { return $Value.GetInt64() }
+        'True' { return $true }
+        'False' { return $false }
+        'Array' { foreach ($element in $Value.EnumerateArray()) { ConvertFrom-Simulated $element }; return }
+        'Object' { return ConvertFrom-SimulatedObject $Value }
+    }
+}
+
+function ConvertFrom-SimulatedObject($Value) {
+    $tag = [Text.Json.JsonElement]::new()
+    if ($Value.TryGetProperty('$date', [ref] $tag)) { return $tag.GetDateTime() }
+    if ($Value.TryGetProperty('$table', [ref] $tag)) {
+        $table = @{}
+        foreach ($entry in $tag.EnumerateObject()) { $table[$entry.Name] = ConvertFrom-Simulated $entry.Value }
+        return $table
+    }
+    $class = $Value.GetProperty('class').GetString()
+    $properties = $Value.GetProperty('properties')
+    $type = if ($class) { "Simulated.$class" -as [type] }
+    if (-not $type) { return Add-SimulatedProperties ([pscustomobject] @{ }) $properties }
+    $object = $type::new()
+    $object.SimulatedHandle = $Value.GetProperty('$handle').GetString()
+    $object.SimulatedText = $Value.GetProperty('text').GetString()
+    if ($class -eq 'CimInstance') { return Add-SimulatedProperties $object $properties }
+    $object.SimulatedProperties = $properties
+    # What is deep in another object is read when it is asked for.
+    $object.SimulatedSeen = if ($properties.ValueKind -eq 'Object') { $Calls } else { -1 }
+    return $object
+}
+
+function Add-SimulatedProperties($Object, $Properties) {
+    foreach ($property in $Properties.EnumerateObject()) {
+        $converted = ConvertFrom-Simulated $property.Value
+        if ($property.Value.ValueKind -eq 'Array') { $converted = @($converted) }
+        $Object.psobject.Properties.Add([psnoteproperty]::new($property.Name, $converted))
+    }
+    return $Object
+}
+
+# An error record as the real cmdlet would write it. PowerShell puts the function's name into the id; the real one has the name
+# of a class there, which only a record that has come from elsewhere can have.
+function New-SimulatedError($Failure) {
+    $exception = [Exception]::new($Failure.GetProperty('message').GetString())
+    $exception.HResult = [Convert]::ToInt32($Failure.GetProperty('hresult').GetString(), 16)
+    $id = $Failure.GetProperty('id').GetString()
+    $target = $Failure.GetProperty('target').GetString()
+    $record = [Management.Automation.ErrorRecord]::new($exception, $id.Split([char] ',')[0], $Failure.GetProperty('category').GetString(), $target)
+    $whole = [Management.Automation.ErrorRecord].GetField('_serializedFullyQualifiedErrorId', [Reflection.BindingFlags] 'NonPublic, Instance')
+    if ($whole) { $whole.SetValue($record, $id) }
+    return $record
+}
+
+Export-ModuleMember -Function *-Simulated*

@@ -1,0 +1,51 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"guestclustering.io/operator/pkg/hostagent"
+)
+
+// classed is an error with its class, before the operation and the target are known.
+type classed struct {
+	class hostagent.Class
+	err   error
+}
+
+func (e classed) Error() string { return e.err.Error() }
+func (e classed) Unwrap() error { return e.err }
+
+func failed(class hostagent.Class, err error) error { return classed{class, err} }
+
+// classOf is the class that was decided last, on the way out.
+func classOf(err error) hostagent.Class {
+	if c, ok := errors.AsType[classed](err); ok {
+		return c.class
+	}
+	return hostagent.ClassOf(err)
+}
+
+// lost classifies what a driver said of its connection: Unreachable, unless it knows better.
+func lost(err error) error {
+	if e, ok := errors.AsType[*hostagent.Error](err); ok {
+		return failed(e.Class, err)
+	}
+	return failed(hostagent.Unreachable, err)
+}
+
+// errorOf makes what callers get.
+func errorOf(op string, target hostagent.Target, err error) error {
+	if e, ok := err.(*hostagent.Error); ok { //nolint:errorlint // only one that is not wrapped says all there is to say
+		return e
+	}
+	return &hostagent.Error{Class: classOf(err), Op: op, Target: target, Err: err}
+}
+
+// endClass says how a context ended before anything was changed.
+func endClass(ctx context.Context) hostagent.Class {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return hostagent.Timeout
+	}
+	return hostagent.Canceled
+}

@@ -1,0 +1,448 @@
+# The executor: what the guest clustering operator runs on a Hyper-V host, and all that it runs there.
+#
+# What it does. It reads requests from its standard input and answers on its standard output. A request is data: a list of
+# calls, each the name of a cmdlet, its parameters and the properties wanted of what it returns. Nothing that arrives is ever
+# run as a script: a name is looked up in the table below, values reach the cmdlet through PowerShell's own parameter binder.
+#
+# What it may run. The cmdlets of the table ($Surface), and the named functions: those of this text that have a
+# [CmdletBinding()]. Everything else is answered with CommandNotFoundException and is not run.
+#
+# What it leaves behind. Nothing: no file, no service, no listener. It ends with its standard input. Secrets arrive in a
+# request and become a SecureString or a PSCredential as it is read; no answer holds them.
+#
+# The wire. Lines of ASCII. In: the hello, then "req <id> <body>", "can <id>", "ping <id>", "bye". Out:
+# "@HV1 <nonce> <kind> <id> <body>" with the kinds hello, ready, res and pong. A body is base64 of gzip of JSON.
+#
+# The language is that of Windows PowerShell 5.1, with cmdlets of Microsoft.PowerShell.Core and types of .NET Framework
+# 4.6.2 alone. Functions declared with parentheses are for this file alone.
+
+# ---- What may be run ------------------------------------------------------------------------------------------------------
+
+# The modules that are loaded, those that the host has, and the cmdlets of each that a call may name.
+$Surface = @{
+    'CimCmdlets' = 'Get-CimInstance'
+    'FailoverClusters' = 'Add-ClusterVirtualMachineRole', 'Get-Cluster', 'Get-ClusterGroup', 'Get-ClusterNode',
+    'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterVirtualMachineRole', 'Remove-ClusterGroup',
+    'Set-ClusterParameter', 'Start-ClusterGroup', 'Stop-ClusterGroup', 'Update-ClusterVirtualMachineConfiguration'
+    'Hyper-V' = 'Add-VMHardDiskDrive', 'Add-VMNetworkAdapter', 'Add-VMScsiController', 'Connect-VMNetworkAdapter', 'Get-VHD',
+    'Get-VM', 'Get-VMHardDiskDrive', 'Get-VMHost', 'Get-VMNetworkAdapter', 'Get-VMScsiController', 'Get-VMSwitch', 'New-VHD',
+    'New-VM', 'Remove-VM', 'Remove-VMHardDiskDrive', 'Remove-VMNetworkAdapter', 'Rename-VM', 'Set-VM', 'Set-VMNetworkAdapter',
+    'Set-VMNetworkAdapterVlan', 'Stop-VM'
+    'Microsoft.PowerShell.Management' = 'Get-Item'
+    'ScheduledTasks' = @() # for the named functions alone
+}
+
+# ---- JSON -----------------------------------------------------------------------------------------------------------------
+
+# Reads a body. What is marked as a secret is one from here on: no function or cmdlet is ever given it as text.
+function ReadBody([string] $body) {
+    $packed = [IO.MemoryStream]::new([Convert]::FromBase64String($body))
+    $plain = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Decompress)
+    $reader = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonReader($plain, [Xml.XmlDictionaryReaderQuotas]::Max)
+    $document = [Xml.XmlDocument]::new()
+    $document.PreserveWhitespace = $true
+    $document.Load($reader)
+    return FromJson $document.DocumentElement
+}
+
+# .NET shows JSON as XML: the type is an attribute, and a key that is no XML name is the attribute "item".
+function FromJson($node) {
+    switch ($node.GetAttribute('type')) {
+        'null' { return $null }
+        'boolean' { return $node.InnerText -eq 'true' }
+        'number' {
+            $whole = 0L
+            if ([long]::TryParse($node.InnerText, 'AllowLeadingSign', [Globalization.CultureInfo]::InvariantCulture, [ref] $whole)) { return $whole }
+            return [double]::Parse($node.InnerText, [Globalization.CultureInfo]::InvariantCulture)
+        }
+        'array' { return , @(foreach ($element in $node.ChildNodes) { , (FromJson $element) }) }
+        'object' {
+            $object = @{}
+            foreach ($member in $node.ChildNodes) {
+                $name = if ($member.HasAttribute('item')) { $member.GetAttribute('item') } else { $member.LocalName }
+                if ($name -ceq '$secret') { return [Net.NetworkCredential]::new('', $member.InnerText).SecurePassword }
+                if ($name -ceq '$credential') {
+                    $password = [Net.NetworkCredential]::new('', $member['password'].InnerText).SecurePassword
+                    return [Management.Automation.PSCredential]::new($member['user'].InnerText, $password)
+                }
+                $object[$name] = FromJson $member
+            }
+            return $object
+        }
+        default { return $node.InnerText }
+    }
+}
+
+# Writes a value as JSON into an element that is open: enumerations, GUIDs, versions and objects as text, dates in UTC as
+# ISO 8601, lists always as lists, nothing as this computer's language has it.
+function ToJson($writer, $value, [int] $depth) {
+    if ($value -is [psobject]) { $value = $value.psobject.BaseObject }
+    if ($null -eq $value) { $writer.WriteAttributeString('type', 'null'); return }
+    if ($value -is [string]) { $writer.WriteString($value); return }
+    $invariant = [Globalization.CultureInfo]::InvariantCulture
+    if ($value -is [bool] -or $value -is [Management.Automation.SwitchParameter]) {
+        $writer.WriteAttributeString('type', 'boolean')
+        $writer.WriteString($(if ($value) { 'true' } else { 'false' }))
+    } elseif ($value -is [datetime]) {
+        $writer.WriteString($value.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", $invariant))
+    } elseif ($value -is [double] -or $value -is [single]) {
+        if (-not [double]::IsNaN($value) -and -not [double]::IsInfinity($value)) { $writer.WriteAttributeString('type', 'number') }
+        $writer.WriteString($value.ToString('R', $invariant))
+    } elseif ($value -isnot [enum] -and $value -isnot [char] -and $value.GetType().IsPrimitive -or $value -is [decimal]) {
+        $writer.WriteAttributeString('type', 'number')
+        $writer.WriteString([Convert]::ToString($value, $invariant))
+    } elseif ($depth -lt 32 -and $value -is [Collections.IDictionary]) {
+        $writer.WriteAttributeString('type', 'object')
+        foreach ($name in $value.Keys) {
+            $writer.WriteStartElement('a', 'item', 'item')
+            $writer.WriteAttributeString('item', [string] $name)
+            ToJson $writer $value[$name] ($depth + 1)
+            $writer.WriteEndElement()
+        }
+    } elseif ($depth -lt 32 -and $value -is [Collections.IEnumerable]) {
+        $writer.WriteAttributeString('type', 'array')
+        foreach ($element in $value) {
+            $writer.WriteStartElement('item')
+            ToJson $writer $element ($depth + 1)
+            $writer.WriteEndElement()
+        }
+    } else {
+        $writer.WriteString($value.ToString())
+    }
+}
+
+# Gives a frame as the bytes to write; nothing when it is more than the other end takes.
+function MakeFrame([string] $nonce, [string] $kind, [string] $id, $body) {
+    $plain = [IO.MemoryStream]::new()
+    $writer = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonWriter($plain, [Text.UTF8Encoding]::new($false), $false)
+    $writer.WriteStartElement('root')
+    ToJson $writer $body 0
+    $writer.WriteEndElement()
+    $writer.Flush()
+    $packed = [IO.MemoryStream]::new()
+    $zip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionLevel]::Fastest, $true)
+    $plain.WriteTo($zip)
+    $zip.Close()
+    if ($plain.Length -gt 256MB -or $packed.Length -gt 47MB) { return } # as base64 less than 64 MiB
+    $text = [Convert]::ToBase64String($packed.GetBuffer(), 0, [int] $packed.Length)
+    return , [Text.Encoding]::ASCII.GetBytes("`n@HV1 $nonce $kind $id $text`n")
+}
+
+# One write, so that frames of several threads never mix.
+function SendFrame($shared, [byte[]] $frame) {
+    $shared.Out.Write($frame, 0, $frame.Length)
+    $shared.Out.Flush()
+}
+
+# ---- One batch ------------------------------------------------------------------------------------------------------------
+
+# Gives a parameter's value for PowerShell's binder, which converts it as on a command line. What a Ref stands for are the
+# live objects that an earlier call of the batch returned, or a property of each.
+function Argument([string] $name, $value, $live) {
+    if ($value -is [Collections.IDictionary]) {
+        if ($value.Contains('$batch')) { return $value['$batch'] }
+        $found = @(Referred $value $live)
+        if (-not $found.Count) { throw (EmptyArgument $name) }
+        if ($found.Count -eq 1) { return $found[0] }
+        return , $found
+    }
+    if ($value -is [array]) {
+        $list = @(foreach ($element in $value) { if ($element -is [Collections.IDictionary]) { Referred $element $live } else { , $element } })
+        if (-not $list.Count) { throw (EmptyArgument $name) }
+        return , $list
+    }
+    return $value
+}
+
+function Referred($ref, $live) {
+    if (-not $ref.Contains('$ref')) { throw [ArgumentException]::new('This parameter has a value of an unknown form.') }
+    foreach ($object in $live[$ref['$ref']]) {
+        if ($ref.Contains('property')) { , (ReadPath $object $ref['property'].Split([char] '.')) } else { , $object }
+    }
+}
+
+# No call is made with an empty list: what a cmdlet does then differs from cmdlet to cmdlet.
+function EmptyArgument([string] $name) {
+    $why = [ArgumentException]::new("Cannot bind argument to parameter '$name' because it is an empty array.")
+    return [Management.Automation.ErrorRecord]::new($why, 'ParameterArgumentValidationErrorEmptyArrayNotAllowed', 'InvalidData', $name)
+}
+
+# Reads a dotted path. Lists on the way stay lists; what is not there is null.
+function ReadPath($object, [string[]] $path) {
+    for ($i = 0; $i -lt $path.Count; $i++) {
+        if ($null -eq $object) { return $null }
+        $plain = $object.psobject.BaseObject
+        if ($plain -is [Collections.IDictionary]) { $object = $plain[$path[$i]]; continue }
+        if ($plain -is [Collections.IEnumerable] -and $plain -isnot [string]) {
+            $rest = $path[$i..($path.Count - 1)]
+            return , @(foreach ($element in $plain) { , (ReadPath $element $rest) })
+        }
+        $property = $object.psobject.Properties[$path[$i]]
+        if (-not $property) { return $null }
+        $object = $property.Value
+    }
+    return , $object
+}
+
+# What of an error record does not depend on this computer's language, and its message for people.
+function ErrorFacts($record) {
+    $inner = $record.Exception
+    while ($inner.InnerException) { $inner = $inner.InnerException }
+    $id = $record.FullyQualifiedErrorId
+    # Errors of WMI have their HRESULT in the id alone.
+    $code = if ($id -match '\AHRESULT 0x([0-9a-fA-F]{8})\b') { $Matches[1].ToUpperInvariant() } else { '{0:X8}' -f $inner.HResult }
+    return @{
+        id = ShortText $id; category = "$($record.CategoryInfo.Category)"; hresult = "0x$code"; target = ShortText $record.TargetObject
+        message = ShortText $record.Exception.Message
+    }
+}
+
+function ShortText($value) {
+    $text = try { "$value" } catch { '' }
+    return $text.Substring(0, [Math]::Min($text.Length, 4096))
+}
+
+# Runs one call and gives its result. Errors that do not end the call stand beside what it returned.
+function InvokeCall($shared, $call, $live) {
+    $values = [Collections.Generic.List[object]]::new()
+    $errors = [Collections.Generic.List[object]]::new()
+    $live[$call.id] = $values
+    try {
+        $command = $shared.Commands[$call.cmdlet]
+        if (-not $command) {
+            $why = [Management.Automation.CommandNotFoundException]::new("The executor runs no cmdlet or function named '$($call.cmdlet)'.")
+            throw [Management.Automation.ErrorRecord]::new($why, 'CommandNotFoundException', 'ObjectNotFound', $call.cmdlet)
+        }
+        $parameters = @{}
+        if ($call.Contains('parameters')) {
+            foreach ($name in $call.parameters.Keys) { $parameters[$name] = Argument $name $call.parameters[$name] $live }
+        }
+        # The error stream joins the output; warnings, verbose, debug and information messages go nowhere.
+        & $command @parameters -ErrorAction Continue 2>&1 3>$null 4>$null 5>$null 6>$null | & { process {
+            if ($_ -is [Management.Automation.ErrorRecord]) { $errors.Add((ErrorFacts $_)) } else { $values.Add($_) }
+        } }
+    } catch {
+        $errors.Add((ErrorFacts $_))
+    }
+    $result = @{ id = $call.id }
+    if ($call.Contains('select') -and $values.Count) {
+        $result.values = @(foreach ($value in $values) { ProjectValue $value $call.select $errors })
+    }
+    $result.state = if ($errors.Count) { 'Failed' } else { 'Done' }
+    if ($errors.Count) { $result.errors = $errors }
+    return $result
+}
+
+# Gives exactly the properties that are selected. One that cannot be read is null, and an error.
+function ProjectValue($value, $select, $errors) {
+    $object = [Collections.Specialized.OrderedDictionary]::new()
+    foreach ($path in $select) {
+        $object[$path] = $null
+        try { $object[$path] = ReadPath $value $path.Split([char] '.') } catch { $errors.Add((ErrorFacts $_)) }
+    }
+    return $object
+}
+
+# Runs the calls of a batch in their order. After one with an error the others do not run, unless the batch says Continue.
+function InvokeBatch($shared, $batch, $job) {
+    $live = @{}
+    $ended = $false
+    foreach ($call in $batch.calls) {
+        if ($ended -or $job.Cancelled) { @{ id = $call.id; state = 'NotRun' }; continue }
+        $result = InvokeCall $shared $call $live
+        $result
+        $ended = $result.state -eq 'Failed' -and $batch.onError -ne 'Continue'
+    }
+}
+
+# What is answered in place of results that are too large to send.
+function WithoutValues($results) {
+    foreach ($result in $results) {
+        if (-not $result.Contains('values')) { @{ id = $result.id; state = $result.state }; continue }
+        $why = @{ id = 'AnswerTooLarge'; category = 'LimitsExceeded'; message = 'The call ran. What it returned is more than one answer holds: ask for less at a time.' }
+        @{ id = $result.id; state = 'Failed'; errors = @(, $why) }
+    }
+}
+
+# Runs in the pool: the batch of one request, and its answer if nobody else has answered meanwhile.
+function InvokeRequest($shared, $job) {
+    Set-StrictMode -Version 2.0
+    $job.Begun = $true
+    if ($shared.Closing) { return }
+    $results = @(InvokeBatch $shared $job.Batch $job)
+    $global:Error.Clear() # which would keep what the batch worked on
+    $frame = MakeFrame $shared.Nonce 'res' $job.Id @{ results = $results }
+    if (-not $frame) { $frame = MakeFrame $shared.Nonce 'res' $job.Id @{ results = @(WithoutValues $results) } }
+    if ($job.Answer.Wait(0)) { SendFrame $shared $frame }
+}
+
+# ---- Requests -------------------------------------------------------------------------------------------------------------
+
+# The first line after this text: the nonce of the session's frames, and how many batches may run side by side.
+function SayHello($shared, [string] $text) {
+    $sum = [Security.Cryptography.SHA256CryptoServiceProvider]::new().ComputeHash([Text.Encoding]::UTF8.GetBytes($text))
+    $up = [TimeSpan]::FromSeconds([Diagnostics.Stopwatch]::GetTimestamp() / [Diagnostics.Stopwatch]::Frequency)
+    SendFrame $shared (MakeFrame $shared.Nonce 'hello' '0' @{
+            pid = $PID; host = $shared.Computer; boot = [DateTime]::UtcNow - $up; powershell = "$($PSVersionTable.PSVersion)"
+            build = [Environment]::OSVersion.Version.Build; languageMode = "$($ExecutionContext.SessionState.LanguageMode)"
+            hash = [BitConverter]::ToString($sum).Replace('-', '').ToLowerInvariant()
+        })
+}
+
+# The runspaces that batches run in: with the modules of the table and the functions of this text, without a user to ask, so
+# that what asks for confirmation or input fails. A runspace is made when the others are busy.
+function OpenPool([int] $parallel, [string[]] $modules, [string[]] $functions) {
+    $state = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
+    $state.ImportPSModule($modules)
+    foreach ($name in $functions) {
+        $definition = (Get-Command -Name $name -CommandType Function).Definition
+        $state.Commands.Add([Management.Automation.Runspaces.SessionStateFunctionEntry]::new($name, $definition))
+    }
+    $preferences = @{ Confirm = 'None'; PSModuleAutoLoading = 'None' }
+    foreach ($stream in 'Debug', 'Information', 'Progress', 'Verbose', 'Warning') { $preferences[$stream] = 'SilentlyContinue' }
+    foreach ($name in $preferences.Keys) {
+        $state.Variables.Add([Management.Automation.Runspaces.SessionStateVariableEntry]::new("${name}Preference", $preferences[$name], ''))
+    }
+    $pool = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspacePool($state)
+    $null = $pool.SetMaxRunspaces($parallel)
+    $pool.Open()
+    return $pool
+}
+
+# Takes a request. Its batch runs in the pool; one that changes something is announced to other processes of ours before.
+function Accept($shared, [string] $id, [string] $body) {
+    try {
+        $request = ReadBody $body
+        $batch = $request.batch
+        foreach ($call in $batch.calls) { if (-not $call.id -or -not $call.cmdlet) { throw 'A call has no id or no cmdlet.' } }
+        if ($batch.Contains('logon') -and $batch.logon -notin '', 'Network') {
+            SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ results = @(NotAs $batch) })
+            return
+        }
+        if ($request.changes -and -not $shared.Announced) { $shared.Announced = [Threading.Mutex]::new($false, $shared.Announcement) }
+    } catch {
+        $inner = $_.Exception
+        while ($inner.InnerException) { $inner = $inner.InnerException }
+        SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ unreadable = ShortText $inner.Message })
+        return
+    }
+    # Who takes the one place of Answer is the one who answers.
+    $job = [hashtable]::Synchronized(@{ Id = $id; Batch = $batch; Changes = $request.changes; Begun = $false; Cancelled = $false; Answer = [Threading.SemaphoreSlim]::new(1) })
+    $job.Shell = [Management.Automation.PowerShell]::Create()
+    $job.Shell.RunspacePool = $shared.Pool
+    $null = $job.Shell.AddCommand('InvokeRequest').AddArgument($shared).AddArgument($job)
+    $job.Run = $job.Shell.BeginInvoke()
+    $shared.Jobs[$id] = $job
+}
+
+# A batch with a logon that the executor does not have is not run with other rights.
+function NotAs($batch) {
+    $why = @{ id = 'NotImplemented'; category = 'NotImplemented'; hresult = '0x80070032'; target = $batch.logon; message = "The executor does not run batches with the logon $($batch.logon)." }
+    foreach ($call in $batch.calls) { @{ id = $call.id; state = 'Failed'; errors = @(, $why) } }
+}
+
+# Answers for a batch at once, also while its cmdlet blocks and cannot be stopped yet. No later call of it begins.
+function Cancel($shared, [string] $id) {
+    $job = $shared.Jobs[$id]
+    if (-not $job -or -not $job.Answer.Wait(0)) { return }
+    $job.Cancelled = $true
+    SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ cancelled = $true })
+    $null = $job.Shell.BeginStop($null, $null)
+}
+
+# Lets go of the batches that have ended, and of the announcement once none of those under way changes anything.
+function Tidy($shared) {
+    $changing = 0
+    foreach ($job in @($shared.Jobs.Values)) {
+        if (-not $job.Run.IsCompleted) {
+            if ($job.Changes) { $changing++ }
+            continue
+        }
+        if ($job.Answer.Wait(0)) { # it broke down before its answer: nobody saw its end
+            SendFrame $shared (MakeFrame $shared.Nonce 'res' $job.Id @{ results = @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }) })
+        }
+        $job.Shell.Dispose()
+        $shared.Jobs.Remove($job.Id)
+    }
+    if (-not $changing -and $shared.Announced) {
+        $shared.Announced.Dispose()
+        $shared.Announced = $null
+    }
+}
+
+# Whether another process of ours on this computer runs a batch that changes something: as long as it does, it holds a mutex
+# of this name open. Windows closes it with the process, so nothing can stay behind.
+function OthersChange($shared) {
+    $found = $null
+    try { $exists = [Threading.Mutex]::TryOpenExisting($shared.Announcement, [ref] $found) } catch [UnauthorizedAccessException] { return $true }
+    if ($found) { $found.Dispose() }
+    return $exists
+}
+
+# Reads requests until bye or the end of the input, and looks after batches under way in between.
+function Serve($shared, $reader) {
+    $seen = [Collections.Generic.HashSet[string]]::new()
+    $order = [Collections.Generic.Queue[string]]::new()
+    $isReady = $false
+    $next = $reader.ReadLineAsync()
+    while ($true) {
+        if (-not $isReady -and -not (OthersChange $shared)) {
+            SendFrame $shared (MakeFrame $shared.Nonce 'ready' '0' @{})
+            $isReady = $true
+        }
+        $pause = if ($isReady -and -not $shared.Jobs.Count) { -1 } else { 100 }
+        $hasLine = $next.Wait($pause)
+        Tidy $shared
+        if (-not $hasLine) { continue }
+        $line = $next.Result
+        if ($null -eq $line -or $line.Trim() -eq 'bye') { return }
+        $next = $reader.ReadLineAsync()
+        $kind, $id, $body = $line.Trim().Split([char] ' ')
+        if ($kind -ceq 'can') { Cancel $shared $id }
+        if ($kind -ceq 'ping') { SendFrame $shared (MakeFrame $shared.Nonce 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count }) }
+        if ($kind -ceq 'req' -and $seen.Add($id)) { # a request that is sent again is not run again
+            $order.Enqueue($id)
+            if ($order.Count -gt 4096) { $null = $seen.Remove($order.Dequeue()) }
+            Accept $shared $id "$body"
+        }
+    }
+}
+
+# ---- Start and end --------------------------------------------------------------------------------------------------------
+
+Set-StrictMode -Version 2.0
+$ErrorActionPreference = 'Stop'
+$PSModuleAutoLoadingPreference = 'None'
+# Frames alone go to the standard output, and nobody else reads the standard input.
+$StandardOut = [IO.Stream]::Synchronized([Console]::OpenStandardOutput())
+[Console]::SetOut([IO.TextWriter]::Null)
+[Console]::SetIn([IO.TextReader]::Null)
+# Messages are the same on hosts of every language, as far as .NET has them.
+[Threading.Thread]::CurrentThread.CurrentCulture = [Globalization.CultureInfo]::InvariantCulture
+[Threading.Thread]::CurrentThread.CurrentUICulture = [Globalization.CultureInfo]::InvariantCulture
+
+# The reader that this text came through; run as a file it opens its own.
+$Reader = if ($args.Count) { $args[0] } else { [IO.StreamReader]::new([Console]::OpenStandardInput(), [Text.Encoding]::ASCII, $false, 65536) }
+$Hello = ReadBody $Reader.ReadLine()
+$Self = $MyInvocation.MyCommand.ScriptBlock.Ast
+$Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
+$Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
+foreach ($module in $Surface.Keys) { foreach ($cmdlet in $Surface[$module]) { $Commands[$cmdlet] = "$module\$cmdlet" } }
+foreach ($function in $Functions) {
+    $block = $function.Body.ParamBlock
+    if ($block -and @($block.Attributes | & { process { if ($_.TypeName.Name -eq 'CmdletBinding') { $_ } } }).Count) { $Commands[$function.Name] = $function.Name }
+}
+$Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
+$Shared = [hashtable]::Synchronized(@{
+        Nonce = $Hello.nonce; Out = $StandardOut; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
+        Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null
+    })
+SayHello $Shared $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
+$Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
+try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
+# What changes something and has begun is finished; what has not begun never begins; nobody waits for what reads.
+$Shared.Closing = $true
+while (@(foreach ($job in $Shared.Jobs.Values) { if ($job.Changes -and $job.Begun -and -not $job.Run.IsCompleted) { $job } }).Count) {
+    [Threading.Thread]::Sleep(50)
+}
+[Environment]::Exit(0)

@@ -19,6 +19,8 @@ type agent struct {
 	limits  limits
 	// gate lets one caller at a time start the process that all then share.
 	gate chan struct{}
+	// slots bounds the processes of one-shot mode.
+	slots chan struct{}
 	// closing is closed when the session ends.
 	closing chan struct{}
 
@@ -44,7 +46,7 @@ func open(ctx context.Context, start Start, options Options, l limits) (hostagen
 	options = options.withDefaults()
 	a := &agent{
 		start: start, options: options, limits: l,
-		gate: make(chan struct{}, 1), closing: make(chan struct{}), channels: map[*channel]bool{},
+		gate: make(chan struct{}, 1), slots: make(chan struct{}, options.Parallel), closing: make(chan struct{}), channels: map[*channel]bool{},
 	}
 	c, err := a.dial(ctx)
 	if err != nil {
@@ -84,7 +86,9 @@ func (a *agent) run(ctx context.Context, batch hostagent.Batch) (hostagent.Resul
 			return nil, err
 		}
 		answer, err := c.run(ctx, body, batch.Changes())
-		a.used(c)
+		if a.options.OneShot {
+			c.leave()
+		}
 		switch {
 		case errors.Is(err, errRetired):
 			continue
@@ -126,7 +130,7 @@ func (a *agent) isWith(host string) bool {
 // channel gives the process to send to.
 func (a *agent) channel(ctx context.Context) (*channel, error) {
 	if a.options.OneShot {
-		return a.dial(ctx)
+		return a.oneShot(ctx)
 	}
 	if c, err := a.usable(); c != nil || err != nil {
 		return c, err
@@ -147,6 +151,25 @@ func (a *agent) channel(ctx context.Context) (*channel, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.current = c
+	return c, nil
+}
+
+// oneShot starts a process for one batch, when one more may be.
+func (a *agent) oneShot(ctx context.Context) (*channel, error) {
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, failed(endClass(ctx), fmt.Errorf("waiting until another PowerShell has ended: %w", context.Cause(ctx)))
+	}
+	c, err := a.dial(ctx)
+	if err != nil {
+		<-a.slots
+		return nil, err
+	}
+	a.ends.Go(func() {
+		<-c.ended
+		<-a.slots
+	})
 	return c, nil
 }
 
@@ -200,7 +223,10 @@ func (a *agent) dial(ctx context.Context) (*channel, error) {
 	stop := a.onClose(func() { cancel(errClosed) })
 	defer stop()
 	c, err := dial(ctx, a.start, a.options, a.limits)
-	if err != nil {
+	switch {
+	case err != nil && isDone(a.closing):
+		return nil, failed(hostagent.Unreachable, errClosed)
+	case err != nil:
 		return nil, err
 	}
 	a.mu.Lock()
@@ -227,16 +253,6 @@ func (a *agent) onClose(f func()) (stop func()) {
 		}
 	}()
 	return func() { close(done) }
-}
-
-// used notes that a request has come to its end, which in one-shot mode is the process's too.
-func (a *agent) used(c *channel) {
-	if !a.options.OneShot {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.retire()
 }
 
 // results reads an answer. One that cannot be read is none.

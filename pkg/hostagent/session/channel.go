@@ -61,6 +61,8 @@ type channel struct {
 	// lastRun is when a request was last begun or answered; workingSet is what the process last said.
 	lastRun    time.Time
 	workingSet int64
+	// lingering is the number of the last frame when a change was cancelled that may not have ended yet, or 0.
+	lingering uint64
 	// unknown counts frames that nothing waits for.
 	unknown int
 	// endErr is why the process could not be ended well. It is there once ended is closed.
@@ -205,6 +207,9 @@ func (c *channel) isDue() bool {
 
 // changing is whether a changing request may be running on the host, whether anybody waits for it or not. The caller holds mu.
 func (c *channel) changing() bool {
+	if c.lingering > 0 {
+		return true
+	}
 	for r := range maps.Values(c.calls) {
 		if r.changes && r.sent {
 			return true
@@ -213,8 +218,11 @@ func (c *channel) changing() bool {
 	return false
 }
 
-// hasRequests is whether a request is under way. The caller holds mu.
-func (c *channel) hasRequests() bool {
+// busy is whether a request is under way. The caller holds mu.
+func (c *channel) busy() bool {
+	if c.lingering > 0 {
+		return true
+	}
 	for r := range maps.Values(c.calls) {
 		if r.kind == KindRequest {
 			return true
@@ -225,10 +233,19 @@ func (c *channel) hasRequests() bool {
 
 // fail breaks the channel: what is under way fails, changes that may have arrived with an unknown outcome.
 func (c *channel) fail(cause error) {
+	underWay, first := c.breakDown(cause)
+	if first && !errors.Is(cause, errClosed) {
+		c.options.Memory.lose()
+		c.options.Log.Warn("Session broke", "target", c.options.Target.String(), "error", cause, "underWay", underWay)
+	}
+}
+
+// breakDown fails what is under way, and gives how much that was, unless that happened before.
+func (c *channel) breakDown(cause error) (underWay int, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause != nil {
-		return
+		return 0, false
 	}
 	c.cause = cause
 	for _, r := range c.calls {
@@ -236,11 +253,8 @@ func (c *channel) fail(cause error) {
 		r.err = r.failure(cause)
 		close(r.answered)
 	}
-	if !errors.Is(cause, errClosed) {
-		c.options.Memory.lose()
-		c.options.Log.Warn("Session broke", "target", c.options.Target.String(), "error", cause, "underWay", len(c.calls))
-	}
 	close(c.broken)
+	return len(c.calls), true
 }
 
 // failure is what a call comes to when the channel breaks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -88,9 +89,8 @@ func (c *channel) tick(p *pulse) {
 	if c.cause != nil {
 		return
 	}
-	busy := c.hasRequests()
-	switch {
-	case !busy && c.options.Clock.Since(c.lastRun) >= c.limits.idle, c.isDue() && !c.changing():
+	busy := c.busy()
+	if !busy && c.options.Clock.Since(c.lastRun) >= c.limits.idle || c.isDue() && !c.changing() {
 		c.retire()
 	}
 	p.quiet++
@@ -104,29 +104,25 @@ func (c *channel) tick(p *pulse) {
 }
 
 // isReady is whether requests may be sent: a host that waits for earlier work answers nothing yet.
-func (c *channel) isReady() bool {
-	select {
-	case <-c.ready:
-		return true
-	default:
-		return false
-	}
-}
+func (c *channel) isReady() bool { return isDone(c.ready) }
 
 func (c *channel) takePong(p *pulse) {
-	body, err := p.ping.body, p.ping.err
+	ping := p.ping
 	p.stop()
-	if err != nil {
+	if ping.err != nil {
 		return
 	}
 	var pong Pong
-	if err := Unpack(body, &pong); err != nil {
+	if err := Unpack(ping.body, &pong); err != nil {
 		c.fail(failed(hostagent.Protocol, fmt.Errorf("the answer to a ping could not be read: %w", err)))
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.workingSet = pong.WorkingSet
+	if pong.Running == 0 && ping.id > c.lingering {
+		c.lingering = 0
+	}
 	if c.isDue() && !c.changing() {
 		c.retire()
 	}
@@ -160,14 +156,15 @@ func (c *channel) sayBye() {
 	c.fail(failed(hostagent.Unreachable, errClosed))
 }
 
-// withdraw takes back what was not handed to Write. The caller holds mu.
+// withdraw takes back requests that were not handed to Write. The caller holds mu.
 func (c *channel) withdraw() {
-	for _, o := range c.queue {
-		if o.call != nil {
-			c.settle(o.call, nil, o.call.failure(failed(hostagent.Unreachable, errClosed)))
+	c.queue = slices.DeleteFunc(c.queue, func(o outgoing) bool {
+		if o.call == nil {
+			return false
 		}
-	}
-	c.queue = nil
+		c.settle(o.call, nil, failed(hostagent.Unreachable, errClosed))
+		return true
+	})
 }
 
 // release gives back what the process holds. One that may be changing something is left to finish: cut, what it leaves would
@@ -181,9 +178,12 @@ func (c *channel) release() error {
 	return c.process.Kill(ctx)
 }
 
+// leave lets the process end. It does not wait for that.
+func (c *channel) leave() { c.closeOnce.Do(func() { close(c.closing) }) }
+
 // close ends the process and returns when nothing is left of it here.
 func (c *channel) close() error {
-	c.closeOnce.Do(func() { close(c.closing) })
+	c.leave()
 	<-c.ended
 	return c.endErr
 }

@@ -46,6 +46,6 @@ type Answer struct {
 type Pong struct {
 	// WorkingSet is the process's memory in bytes.
 	WorkingSet int64 `json:"workingSet"`
-	// Running counts the batches under way.
+	// Running counts the batches under way, those included that were cancelled and have not ended yet.
 	Running int `json:"running"`
 }

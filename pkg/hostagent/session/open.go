@@ -42,7 +42,8 @@ func dial(ctx context.Context, start Start, o Options, l limits) (*channel, erro
 		err = c.awaitReady(ctx)
 	}
 	if err != nil {
-		_ = c.close() // logged there; why it did not start says more
+		c.fail(failed(hostagent.Unreachable, errClosed)) // it would not take a bye
+		_ = c.close()                                    // logged there; why it did not start says more
 		return nil, err
 	}
 	return c, nil
@@ -60,7 +61,11 @@ func bootstrap(o Options) (nonce string, lines []byte, err error) {
 		}
 		lines = append(text, '\n')
 	}
-	opening, err := Pack(Opening{Nonce: nonce, Parallel: o.Parallel})
+	parallel := o.Parallel
+	if o.OneShot {
+		parallel = 1
+	}
+	opening, err := Pack(Opening{Nonce: nonce, Parallel: parallel})
 	if err != nil {
 		return "", nil, err
 	}
@@ -100,19 +105,33 @@ func (c *channel) shakeHands(ctx context.Context, bootstrap []byte) error {
 	c.send(outgoing{data: bootstrap, written: written})
 	c.mu.Unlock()
 	select {
-	case <-written:
-	case <-c.broken:
-		return c.notGreeted("it ended before it took the executor", c.cause)
-	case <-ctx.Done():
-		return c.notGreeted("it did not take the executor", stopped(ctx))
-	}
-	select {
 	case f := <-c.greeted:
 		return c.greet(f)
 	case <-c.broken:
-		return c.notGreeted("it took the executor and ended without a hello", c.cause)
 	case <-ctx.Done():
-		return c.notGreeted("it took the executor and did not say hello", stopped(ctx))
+	}
+	// Several may have happened; what the process said counts most.
+	select {
+	case f := <-c.greeted:
+		return c.greet(f)
+	default:
+	}
+	stage := "it did not take the executor"
+	if isDone(written) {
+		stage = "it took the executor and did not say hello"
+	}
+	if isDone(c.broken) {
+		return c.notGreeted(stage, c.cause)
+	}
+	return c.notGreeted(stage, stopped(ctx))
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -156,6 +175,9 @@ func (c *channel) greet(f Frame) error {
 // note logs who answers, and after a session that broke whether the host was restarted.
 func (c *channel) note() {
 	h, log := c.hello, c.options.Log.With("target", c.options.Target.String())
+	if named := c.options.Target.Host; named != "" && !strings.EqualFold(named, h.Host) {
+		log.Warn("The host that answers has another name: check its address", "host", h.Host)
+	}
 	former, lost := c.options.Memory.meet(h.Boot)
 	switch {
 	case restarted(former, h.Boot):

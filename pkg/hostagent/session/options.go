@@ -19,7 +19,7 @@ type Options struct {
 	Installed bool
 	// OneShot starts a process for each batch, for hosts whose policy allows none that stays.
 	OneShot bool
-	// Parallel is how many batches a host runs side by side; 0 is 8.
+	// Parallel is how many batches a host runs side by side, and in one-shot mode how many processes; 0 is 8.
 	Parallel int
 	// Memory is what is remembered of the host between sessions; nil remembers within this one.
 	Memory *Memory
@@ -31,9 +31,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Parallel == 0 {
 		o.Parallel = 8
-	}
-	if o.OneShot {
-		o.Parallel = 1
 	}
 	if o.Memory == nil {
 		o.Memory = &Memory{}
@@ -102,5 +99,5 @@ const bootTolerance = 5 * time.Second
 
 // restarted is whether a host that had the former boot time was started again since.
 func restarted(former, boot time.Time) bool {
-	return !former.IsZero() && boot.Sub(former).Abs() > bootTolerance
+	return !former.IsZero() && !boot.IsZero() && boot.Sub(former).Abs() > bootTolerance
 }

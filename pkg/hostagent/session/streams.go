@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -72,9 +73,7 @@ func (c *channel) take(f Frame) {
 
 // becomeReady notes that earlier work has ended. The caller holds mu.
 func (c *channel) becomeReady() {
-	select {
-	case <-c.ready:
-	default:
+	if !c.isReady() {
 		close(c.ready)
 	}
 }
@@ -89,7 +88,17 @@ func (c *channel) answer(kind Kind, f Frame) {
 	if kind == KindRequest {
 		c.lastRun = c.options.Clock.Now()
 	}
+	if r.changes && !r.awaited && wasCancelled(f.Body) {
+		c.lingering = c.lastID
+	}
 	c.settle(r, f.Body, nil)
+}
+
+// wasCancelled is whether the answer says that nobody waits, and not that the batch has ended: hosts say so at once, while a
+// cmdlet that cannot be stopped goes on. One that cannot be read counts as that.
+func wasCancelled(body []byte) bool {
+	var answer Answer
+	return Unpack(body, &answer) != nil || answer.Cancelled
 }
 
 // write hands queued frames to the process, as many as there are in one Write: each costs a driver a round trip.
@@ -124,7 +133,7 @@ func (c *channel) next() []outgoing {
 		n++
 	}
 	frames := c.queue[:n:n]
-	c.queue = c.queue[n:]
+	c.queue = slices.Clone(c.queue[n:]) // lets go of what was sent
 	return frames
 }
 

@@ -1,0 +1,277 @@
+package wsman
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/jcmturner/gokrb5/v8/keytab"
+)
+
+// Authentication says who may log on, and how.
+type Authentication struct {
+	// Users by name: bare, or as DOMAIN\name. Case does not count.
+	Users map[string]User
+	// Basic takes a password with every request, over TLS only unless AllowUnencrypted.
+	Basic, NTLM bool
+	// AllowUnencrypted lets messages go unsealed over plain HTTP.
+	AllowUnencrypted bool
+	// Kerberos is the keytab of the host's principal; nil turns Kerberos off.
+	Kerberos *keytab.Keytab
+	// Certificates maps the SHA-256 fingerprints of client certificates, in lower-case hexadecimal, to users.
+	Certificates map[string]string
+	// LockoutThreshold is how many wrong passwords in a row lock an account; 0 locks none.
+	LockoutThreshold int
+}
+
+// User is an account.
+type User struct {
+	Password string
+	// Limited is an account that is no administrator: it logs on and may do nothing.
+	Limited bool
+}
+
+// Fingerprint is the name of a certificate in Authentication.
+func Fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// logons checks who is who.
+type logons struct {
+	config Authentication
+	users  map[string]User
+
+	mu sync.Mutex
+	// wrong counts wrong passwords in a row, attempts all logons that were decided, by user.
+	wrong, attempts map[string]int
+}
+
+func newLogons(config Authentication) *logons {
+	l := &logons{config: config, users: map[string]User{}, wrong: map[string]int{}, attempts: map[string]int{}}
+	for name, user := range config.Users {
+		l.users[strings.ToLower(name)] = user
+	}
+	return l
+}
+
+// logon is who sent a request and how its connection is sealed.
+type logon struct {
+	user, mode    string
+	administrator bool
+	// seal is nil where messages travel as they are.
+	seal *seal
+}
+
+func (l *logon) sealed() bool { return l.seal != nil }
+
+// open gives a request's message as it was before sealing.
+func (l *logon) open(r *http.Request, body []byte) ([]byte, error) {
+	if l.seal == nil {
+		return body, nil
+	}
+	return l.seal.open(r.Header.Get("Content-Type"), body)
+}
+
+// write sends an answer.
+func (l *logon) write(w http.ResponseWriter, status int, reply []byte) {
+	w.Header().Set("Content-Type", contentType)
+	if l.seal != nil {
+		w.Header().Set("Content-Type", sealedType)
+		reply = l.seal.close(reply)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(reply) // The client has gone when this fails.
+}
+
+// connection is what the server knows of one TCP connection: NTLM logs on a connection, not a request.
+type connection struct {
+	mu        sync.Mutex
+	challenge *challengeState
+	logon     *logon
+}
+
+type connectionKey struct{}
+
+// connect takes up a new connection.
+func (s *Server) connect(ctx context.Context, conn net.Conn) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connections[conn] = struct{}{}
+	return context.WithValue(ctx, connectionKey{}, &connection{})
+}
+
+func (s *Server) disconnect(conn net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.connections, conn)
+	}
+}
+
+func connectionOf(r *http.Request) *connection {
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		return c
+	}
+	return &connection{}
+}
+
+const certificateScheme = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
+
+// authenticate finds out who sent a request. When it is not known yet, it has answered.
+func (l *logons) authenticate(w http.ResponseWriter, r *http.Request) (*logon, bool) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	var who *logon
+	switch strings.ToLower(scheme) {
+	case "":
+		who = l.connected(r)
+	case "basic":
+		who = l.basic(r)
+	case "negotiate", "ntlm", "kerberos":
+		raw, err := base64.StdEncoding.DecodeString(token)
+		if err != nil {
+			break
+		}
+		var answered bool
+		if who, answered = l.negotiate(w, r, scheme, raw); answered {
+			return nil, false
+		}
+	case certificateScheme:
+		who = l.byCertificate(r)
+	}
+	if who == nil {
+		challenge(w, l.offers(r))
+		return nil, false
+	}
+	return who, true
+}
+
+// connected is the logon of a connection that NTLM has authenticated. Unsealed messages on one that must be sealed are not
+// let in.
+func (l *logons) connected(r *http.Request) *logon {
+	c := connectionOf(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.logon == nil {
+		return nil
+	}
+	return l.sealedIfNeeded(r, c.logon)
+}
+
+func (l *logons) sealedIfNeeded(r *http.Request, who *logon) *logon {
+	sealed := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/encrypted")
+	switch {
+	case sealed:
+		return who
+	case r.TLS == nil && !l.config.AllowUnencrypted && r.ContentLength != 0:
+		return nil
+	}
+	return &logon{user: who.user, mode: who.mode, administrator: who.administrator}
+}
+
+func (l *logons) basic(r *http.Request) *logon {
+	name, password, ok := r.BasicAuth()
+	if !ok || !l.config.Basic || r.TLS == nil && !l.config.AllowUnencrypted {
+		return nil
+	}
+	user, key, known := l.user(name, "")
+	right := known && subtle.ConstantTimeCompare([]byte(user.Password), []byte(password)) == 1
+	return l.decide(key, user, right, "Basic")
+}
+
+func (l *logons) byCertificate(r *http.Request) *logon {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	name, ok := l.config.Certificates[Fingerprint(r.TLS.PeerCertificates[0])]
+	if !ok {
+		return nil
+	}
+	user, key, known := l.user(name, "")
+	return l.decide(key, user, known, "Certificate")
+}
+
+// user finds an account by its name in any of its forms, and the name by which it is counted.
+func (l *logons) user(name, domain string) (User, string, bool) {
+	bare := name
+	if d, n, ok := strings.Cut(name, `\`); ok {
+		domain, bare = d, n
+	}
+	for _, form := range []string{domain + `\` + bare, name, bare} {
+		form = strings.ToLower(form)
+		if u, ok := l.users[form]; ok {
+			return u, form, true
+		}
+	}
+	return User{}, strings.ToLower(name), false
+}
+
+// decide counts an attempt and gives the logon if it was right and the account is not locked.
+func (l *logons) decide(key string, user User, right bool, mode string) *logon {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempts[key]++
+	locked := l.config.LockoutThreshold > 0 && l.wrong[key] >= l.config.LockoutThreshold
+	if !right {
+		l.wrong[key]++
+		return nil
+	}
+	if locked {
+		return nil
+	}
+	l.wrong[key] = 0
+	return &logon{user: key, mode: mode, administrator: !user.Limited}
+}
+
+// Attempts counts a user's logons that were decided, right or wrong.
+func (s *Server) Attempts(user string) int {
+	s.logons.mu.Lock()
+	defer s.logons.mu.Unlock()
+	return s.logons.attempts[strings.ToLower(user)]
+}
+
+// offers are the ways to log on that a 401 names.
+func (l *logons) offers(r *http.Request) []string {
+	var out []string
+	if l.config.NTLM || l.config.Kerberos != nil {
+		out = append(out, "Negotiate")
+	}
+	if l.config.Kerberos != nil {
+		out = append(out, "Kerberos")
+	}
+	if l.config.Basic && (r.TLS != nil || l.config.AllowUnencrypted) {
+		out = append(out, `Basic realm="WSMAN"`)
+	}
+	return out
+}
+
+func challenge(w http.ResponseWriter, offers []string) {
+	for _, o := range offers {
+		w.Header().Add("WWW-Authenticate", o)
+	}
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+// writeFault answers a message that could not be read.
+func writeFault(w http.ResponseWriter, req *request, f *fault) {
+	id := ""
+	if req != nil {
+		id = req.Header.MessageID
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(f.status)
+	_, _ = w.Write(f.envelope(id))
+}
+
+// quiet is for what net/http says of clients that go away in the middle.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -1,0 +1,226 @@
+package wsman
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5" // NTLM is made of it
+	"crypto/rand"
+	"crypto/rc4" // NTLM is made of it
+	"encoding/binary"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"golang.org/x/crypto/md4" //nolint:staticcheck // NTLM is made of it
+)
+
+// NTLM version 2, the server's part, as "[MS-NLMP]: NT LAN Manager (NTLM) Authentication Protocol" has it.
+
+const (
+	ntlmSignature = "NTLMSSP\x00"
+
+	negotiateMessage    = 1
+	challengeMessage    = 2
+	authenticateMessage = 3
+)
+
+// Flags of NTLMSSP_NEGOTIATE.
+const (
+	flagUnicode         = 0x00000001
+	flagRequestTarget   = 0x00000004
+	flagSign            = 0x00000010
+	flagSeal            = 0x00000020
+	flagNTLM            = 0x00000200
+	flagAlwaysSign      = 0x00008000
+	flagTargetServer    = 0x00020000
+	flagExtendedSession = 0x00080000
+	flagTargetInfo      = 0x00800000
+	flagVersion         = 0x02000000
+	flag128             = 0x20000000
+	flagKeyExchange     = 0x40000000
+	flag56              = 0x80000000
+
+	offered = flagUnicode | flagRequestTarget | flagSign | flagSeal | flagNTLM | flagAlwaysSign | flagTargetServer |
+		flagExtendedSession | flagTargetInfo | flagVersion | flag128 | flagKeyExchange | flag56
+)
+
+// messageType is the kind of an NTLM message, or 0.
+func messageType(message []byte) uint32 {
+	if len(message) < 12 {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(message[8:])
+}
+
+// challengeState is a logon that has begun.
+type challengeState struct {
+	negotiate, message []byte
+	challenge          [8]byte
+}
+
+func newChallenge(negotiate []byte) *challengeState {
+	c := &challengeState{negotiate: bytes.Clone(negotiate)}
+	_, _ = rand.Read(c.challenge[:]) // never fails
+	name, info := wide("HOST"), targetInfo()
+	const header = 56
+	m := make([]byte, header, header+len(name)+len(info))
+	copy(m, ntlmSignature)
+	binary.LittleEndian.PutUint32(m[8:], challengeMessage)
+	putField(m[12:], len(name), header)
+	binary.LittleEndian.PutUint32(m[20:], offered)
+	copy(m[24:], c.challenge[:])
+	putField(m[40:], len(info), header+len(name))
+	copy(m[48:], []byte{10, 0, 0x7c, 0x4f, 0, 0, 0, 15}) // Windows Server 2022
+	c.message = append(append(m, name...), info...)
+	return c
+}
+
+// targetInfo names the server. Its timestamp makes clients send an integrity code.
+func targetInfo() []byte {
+	var b []byte
+	pair := func(id uint16, value []byte) {
+		b = binary.LittleEndian.AppendUint16(b, id)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(value)))
+		b = append(b, value...)
+	}
+	const unixEpoch = 116444736000000000 // in 100 ns since 1601
+	stamp := binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixNano()/100+unixEpoch))
+	pair(2, wide("HOST"))
+	pair(1, wide("HOST"))
+	pair(4, wide("host"))
+	pair(3, wide("host"))
+	pair(7, stamp)
+	pair(0, nil)
+	return b
+}
+
+func putField(at []byte, length, offset int) {
+	binary.LittleEndian.PutUint16(at, uint16(length))
+	binary.LittleEndian.PutUint16(at[2:], uint16(length))
+	binary.LittleEndian.PutUint32(at[4:], uint32(offset))
+}
+
+// authenticate is what a client's last message holds.
+type authenticate struct {
+	message                     []byte
+	response                    []byte
+	domain, user                string
+	encryptedKey                []byte
+	flags                       uint32
+	hasIntegrity                bool
+	integrity                   []byte
+	messageWithoutIntegrityCode []byte
+}
+
+func parseAuthenticate(m []byte) (authenticate, bool) {
+	a := authenticate{message: m}
+	if len(m) < 64 {
+		return a, false
+	}
+	fields := make([][]byte, 6)
+	for i := range fields {
+		at := m[12+8*i:]
+		length, offset := int(binary.LittleEndian.Uint16(at)), int(binary.LittleEndian.Uint32(at[4:]))
+		if offset < 0 || offset+length > len(m) {
+			return a, false
+		}
+		fields[i] = m[offset : offset+length]
+	}
+	a.response, a.domain, a.user, a.encryptedKey = fields[1], narrow(fields[2]), narrow(fields[3]), fields[5]
+	a.flags = binary.LittleEndian.Uint32(m[60:])
+	if a.hasIntegrity = providesIntegrity(a.response) && len(m) >= 88; a.hasIntegrity {
+		a.integrity = m[72:88]
+		a.messageWithoutIntegrityCode = bytes.Clone(m)
+		clear(a.messageWithoutIntegrityCode[72:88])
+	}
+	return a, len(a.response) > 24
+}
+
+// providesIntegrity reads in a response's own copy of the target information whether the message has an integrity code.
+func providesIntegrity(response []byte) bool {
+	const avFlags, integrity = 6, 2
+	if len(response) < 44 {
+		return false
+	}
+	for pairs := response[44:]; len(pairs) >= 4; {
+		id, n := binary.LittleEndian.Uint16(pairs), int(binary.LittleEndian.Uint16(pairs[2:]))
+		if id == 0 || len(pairs) < 4+n {
+			return false
+		}
+		if id == avFlags && n == 4 {
+			return binary.LittleEndian.Uint32(pairs[4:])&integrity != 0
+		}
+		pairs = pairs[4+n:]
+	}
+	return false
+}
+
+// ntlm checks a client's proof and gives its logon.
+func (l *logons) ntlm(c *challengeState, message []byte) *logon {
+	a, ok := parseAuthenticate(message)
+	if !ok {
+		return nil
+	}
+	user, key, known := l.user(a.user, a.domain)
+	owf := hmacMD5(passwordHash(user.Password), wide(strings.ToUpper(a.user)+a.domain))
+	proof := hmacMD5(owf, c.challenge[:], a.response[16:])
+	right := known && hmac.Equal(proof, a.response[:16])
+	session := sessionKey(a, hmacMD5(owf, proof))
+	if right && a.hasIntegrity {
+		right = hmac.Equal(a.integrity, hmacMD5(session, c.negotiate, c.message, a.messageWithoutIntegrityCode))
+	}
+	who := l.decide(key, user, right, "NTLM")
+	if who != nil && a.flags&flagSeal != 0 {
+		who.seal = newSeal(session)
+	}
+	return who
+}
+
+func sessionKey(a authenticate, base []byte) []byte {
+	if a.flags&flagKeyExchange == 0 || len(a.encryptedKey) != 16 {
+		return base
+	}
+	out := make([]byte, 16)
+	cipher(base).XORKeyStream(out, a.encryptedKey)
+	return out
+}
+
+func passwordHash(password string) []byte {
+	h := md4.New()
+	_, _ = h.Write(wide(password)) // a hash takes everything
+	return h.Sum(nil)
+}
+
+func hmacMD5(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(md5.New, key)
+	for _, p := range parts {
+		_, _ = h.Write(p) // a hash takes everything
+	}
+	return h.Sum(nil)
+}
+
+// cipher is RC4 with a key of NTLM's, whose length always fits.
+func cipher(key []byte) *rc4.Cipher {
+	c, err := rc4.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// wide is a text as NTLM sends it: UTF-16, little-endian.
+func wide(text string) []byte {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = binary.LittleEndian.AppendUint16(out, unit)
+	}
+	return out
+}
+
+func narrow(data []byte) string {
+	units := make([]uint16, len(data)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(data[2*i:])
+	}
+	return string(utf16.Decode(units))
+}

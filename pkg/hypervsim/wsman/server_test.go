@@ -1,0 +1,149 @@
+package wsman_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/masterzen/winrm"
+	"go.uber.org/goleak"
+
+	"guestclustering.io/operator/pkg/hypervsim/wsman"
+)
+
+func TestMain(m *testing.M) {
+	// The client's library keeps idle connections of its own.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+}
+
+// echo writes its command line, then what it reads, and fails with the code 3 if it reads "fail".
+func echo(ctx context.Context, p wsman.Invocation) int {
+	fmt.Fprintf(p.Stdout, "%s on %s\n", p.CommandLine, p.Environment["COMPUTERNAME"])
+	fmt.Fprint(p.Stderr, "warning")
+	if strings.Contains(p.CommandLine, "large") {
+		_, _ = p.Stdout.Write(bytes.Repeat([]byte("0123456789"), 100_000))
+		return 0
+	}
+	if !strings.Contains(p.CommandLine, "read") {
+		return 0
+	}
+	var read bytes.Buffer
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.MultiWriter(&read, p.Stdout), p.Stdin)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		<-done
+	}
+	if read.String() == "fail" {
+		return 3
+	}
+	return 0
+}
+
+const user, password = `SIM\operator`, "p4ss&<word>"
+
+func settings() wsman.Config {
+	return wsman.Config{Host: "HV01", Program: echo, Authentication: wsman.Authentication{Basic: true, NTLM: true, Users: map[string]wsman.User{user: {Password: password}, "guest": {Password: "guest", Limited: true}}}}
+}
+
+// endpoint is a server on loopback, over plain HTTP and over TLS.
+type endpoint struct {
+	*wsman.Server
+	http, https int
+	ca          []byte
+}
+
+func serve(t *testing.T, config wsman.Config) endpoint {
+	t.Helper()
+	s := wsman.New(config)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	authority, err := wsman.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := authority.Host(time.Time{}, "hv01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, secure := listen(t), listen(t)
+	s.Serve(plain, nil)
+	s.Serve(secure, &certificate)
+	return endpoint{s, plain.Addr().(*net.TCPAddr).Port, secure.Addr().(*net.TCPAddr).Port, authority.PEM()}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (e endpoint) client(t *testing.T, secure bool, transport func() winrm.Transporter, user, password string) *winrm.Client {
+	t.Helper()
+	at := winrm.NewEndpoint("127.0.0.1", e.http, false, false, nil, nil, nil, 30*time.Second)
+	if secure {
+		at = winrm.NewEndpoint("127.0.0.1", e.https, true, false, e.ca, nil, nil, 30*time.Second)
+	}
+	parameters := *winrm.DefaultParameters
+	parameters.Timeout = "PT5S"
+	if transport != nil {
+		parameters.TransportDecorator = transport
+	}
+	c, err := winrm.NewClientWithParameters(at, user, password, &parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func sealed() winrm.Transporter {
+	e, err := winrm.NewEncryption("ntlm")
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func TestAnotherClientWorks(t *testing.T) {
+	for name, mode := range map[string]struct {
+		secure    bool
+		transport func() winrm.Transporter
+	}{
+		"Basic over TLS":        {true, nil},
+		"NTLM over TLS":         {true, func() winrm.Transporter { return &winrm.ClientNTLM{} }},
+		"sealed NTLM over HTTP": {false, sealed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := serve(t, settings())
+			c := e.client(t, mode.secure, mode.transport, user, password)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, problems, code, err := c.RunWithContextWithString(ctx, "hello", "")
+			if err != nil || code != 0 || out != "hello on HV01\n" || problems != "warning" {
+				t.Fatalf("hello: %q %q %d %v", out, problems, code, err)
+			}
+			out, _, _, err = c.RunWithContextWithString(ctx, "large", "")
+			if err != nil || len(out) != len("large on HV01\n")+1_000_000 {
+				t.Fatalf("large: %d bytes, %v", len(out), err)
+			}
+			if n := e.Shells(); n != 0 {
+				t.Errorf("%d shells are left", n)
+			}
+		})
+	}
+}

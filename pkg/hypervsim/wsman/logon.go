@@ -164,18 +164,24 @@ func (l *logons) connected(r *http.Request) *logon {
 	if c.logon == nil {
 		return nil
 	}
-	return l.sealedIfNeeded(r, c.logon)
-}
-
-func (l *logons) sealedIfNeeded(r *http.Request, who *logon) *logon {
-	sealed := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/encrypted")
-	switch {
-	case sealed:
-		return who
-	case r.TLS == nil && !l.config.AllowUnencrypted && r.ContentLength != 0:
+	if !sealedMessage(r) && l.mustSeal(r) {
 		return nil
 	}
-	return &logon{user: who.user, mode: who.mode, administrator: who.administrator}
+	return c.logon.forMessage(r)
+}
+
+func sealedMessage(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/encrypted")
+}
+
+func (l *logons) mustSeal(r *http.Request) bool { return r.TLS == nil && !l.config.AllowUnencrypted }
+
+// forMessage is the logon without its seal for a message that has none.
+func (l *logon) forMessage(r *http.Request) *logon {
+	if sealedMessage(r) {
+		return l
+	}
+	return &logon{user: l.user, mode: l.mode, administrator: l.administrator}
 }
 
 func (l *logons) basic(r *http.Request) *logon {

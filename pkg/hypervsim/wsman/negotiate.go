@@ -35,10 +35,11 @@ func (l *logons) negotiate(w http.ResponseWriter, r *http.Request, scheme string
 		}
 		c.logon = l.ntlm(c.challenge, token)
 		c.challenge = nil
-		if c.logon == nil {
+		// The last leg of a logon may carry nothing, or a message that need not be sealed.
+		if c.logon == nil || !sealedMessage(r) && l.mustSeal(r) && r.ContentLength != 0 {
 			return nil, false
 		}
-		return l.sealedIfNeeded(r, c.logon), false
+		return c.logon.forMessage(r), false
 	default:
 		return nil, false
 	}

@@ -40,6 +40,8 @@ const (
 	flagKeyExchange     = 0x40000000
 	flag56              = 0x80000000
 
+	// always is offered to every client; what else is offered, only to those that ask.
+	always  = flagUnicode | flagNTLM | flagTargetServer | flagTargetInfo
 	offered = flagUnicode | flagRequestTarget | flagSign | flagSeal | flagNTLM | flagAlwaysSign | flagTargetServer |
 		flagExtendedSession | flagTargetInfo | flagVersion | flag128 | flagKeyExchange | flag56
 )
@@ -67,12 +69,20 @@ func newChallenge(negotiate []byte) *challengeState {
 	copy(m, ntlmSignature)
 	binary.LittleEndian.PutUint32(m[8:], challengeMessage)
 	putField(m[12:], len(name), header)
-	binary.LittleEndian.PutUint32(m[20:], offered)
+	binary.LittleEndian.PutUint32(m[20:], always|offered&asked(negotiate))
 	copy(m[24:], c.challenge[:])
 	putField(m[40:], len(info), header+len(name))
 	copy(m[48:], []byte{10, 0, 0x7c, 0x4f, 0, 0, 0, 15}) // Windows Server 2022
 	c.message = append(append(m, name...), info...)
 	return c
+}
+
+// asked are the flags of a client's first message.
+func asked(negotiate []byte) uint32 {
+	if len(negotiate) < 16 {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(negotiate[12:])
 }
 
 // targetInfo names the server. Its timestamp makes clients send an integrity code.

@@ -27,13 +27,15 @@ type kdc struct {
 
 	mu  sync.Mutex
 	log []string
+	// services are the keys given so far.
+	services map[string]*keytab.Keytab
 }
 
 // newKDC starts one with the account operator, whose password is pa55word, and the service HTTP/hv01.
 func newKDC(t testing.TB) *kdc {
 	t.Helper()
 	program := debianProgram(t, "krb5kdc")
-	k := &kdc{t: t, dir: t.TempDir()}
+	k := &kdc{t: t, dir: t.TempDir(), services: map[string]*keytab.Keytab{}}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -158,4 +160,16 @@ func (k *kdc) keytab(principal string) ([]byte, *keytab.Keytab) {
 		k.t.Fatal(err)
 	}
 	return raw, keys
+}
+
+// service makes a host's principal, once, and gives its keys.
+func (k *kdc) service(host string) *keytab.Keytab {
+	if keys := k.services[host]; keys != nil {
+		return keys
+	}
+	if host != "hv01" {
+		k.admin("addprinc -randkey HTTP/" + host)
+	}
+	_, k.services[host] = k.keytab("HTTP/" + host)
+	return k.services[host]
 }

@@ -97,7 +97,7 @@ func (p *process) receive() error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return notTheEnd(err)
 	}
 	done, exitCode, err := a.output(p.take)
 	if err != nil {
@@ -110,6 +110,16 @@ func (p *process) receive() error {
 		p.mu.Unlock()
 	}
 	return nil
+}
+
+// notTheEnd keeps an io.EOF of the connection's, or of an answer that ends too early, apart from that of the program's
+// output, which it is to whoever reads a process.
+func notTheEnd(err error) error {
+	e, ok := errors.AsType[*hostagent.Error](err)
+	if !ok || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return &hostagent.Error{Class: e.Class, Op: e.Op, Target: e.Target, Err: errors.New(e.Err.Error())}
 }
 
 func (p *process) take(stream string, data []byte) {

@@ -163,6 +163,8 @@ func TestReadThatFails(t *testing.T) {
 		"no output at all": {says(200, envelope("")), hostagent.Protocol, "holds no output"},
 		"the shell gone":   {says(500, faultBody(2150858843, "InvalidSelectors", "x")), hostagent.Unreachable, "the host was restarted"},
 		"aborted":          {says(500, faultBody(995, "InternalError", "x")), hostagent.Unreachable, "its WinRM service stopped"},
+		"an empty answer":  {says(200, ""), hostagent.Protocol, "no WS-Man message"},
+		"a cut":            {dropsConnection, hostagent.Unreachable, "the connection was lost"},
 		"an answer lost":   {cutOff, hostagent.Unreachable, "the connection was lost"},
 	}
 	for name, test := range tests {
@@ -171,6 +173,9 @@ func TestReadThatFails(t *testing.T) {
 			_, err := p.Read(make([]byte, 10))
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
+			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%v looks like the end of the process", err)
 			}
 			if diff := cmp.Diff([]string{"", "Create", "Command", "Receive"}, s.seen()); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)

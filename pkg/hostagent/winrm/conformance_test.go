@@ -1,0 +1,44 @@
+package winrm
+
+import (
+	"testing"
+	"time"
+
+	"guestclustering.io/operator/pkg/hostagent/conformance"
+	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/wsman"
+)
+
+func TestConformance(t *testing.T) {
+	a := newAuthority(t)
+	for name, make := range modes(a) {
+		t.Run(name, func(t *testing.T) {
+			m := make(t)
+			conformance.Run(t, func(t *testing.T) conformance.Subject { return subject(t, a, m) })
+		})
+	}
+	for name, change := range map[string]func(*Config){
+		"installed": func(c *Config) { c.Installed = true },
+		"one-shot":  func(c *Config) { c.OneShot = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := modes(a)["NTLM"](t)
+			change(&m.config)
+			conformance.Run(t, func(t *testing.T) conformance.Subject { return subject(t, a, m) })
+		})
+	}
+}
+
+func subject(t *testing.T, a *authority, m mode) conformance.Subject {
+	t.Helper()
+	r := newRack(t, a, m, wsman.Limits{})
+	return conformance.Subject{
+		Driver: r.driver(t), Host: "hv02", Absent: "hv99", Pool: `C:\ClusterStorage\Gold`,
+		Slow: func(t *testing.T, cmdlet string, by time.Duration) {
+			t.Helper()
+			if _, err := r.world.AddFault(hypervsim.Fault{Cmdlet: cmdlet, Count: 1, Kind: hypervsim.Delay, Delay: by}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}

@@ -39,7 +39,7 @@ func classOfOther(o object) string {
 		return "FileInfo"
 	case view[*folder]:
 		return "DirectoryInfo"
-	case cimInstance:
+	case cimInstance, *taskPart, *scheduledTask:
 		return "CimInstance"
 	default:
 		return ""

@@ -292,8 +292,8 @@ func TestCopyOntoAFullVolume(t *testing.T) {
 		t.Errorf("work %+v: want it to fail when the volume is full, not before", w)
 	}
 	f.advance(20 * time.Second)
-	if w, _ := f.folder(folder).WorkFor(folder + `\os.vhdx`); w.State != "Failed" || w.Error[:10] != hresultDiskFull {
-		t.Errorf("work %+v, want it failed with %s", w, hresultDiskFull)
+	if w, _ := f.folder(folder).WorkFor(folder + `\os.vhdx`); w.State != "Failed" || w.Error != diskFull(folder+`\os.vhdx.partial`).message {
+		t.Errorf("work %+v, want it failed for the room on the volume", w)
 	}
 }
 

@@ -50,7 +50,11 @@ func (w *World) failHost(h *host) {
 	h.sessions = nil
 	for job := range h.jobs {
 		w.forget(job.event)
+		if job.cut != nil {
+			job.cut()
+		}
 	}
+	h.endTasks()
 	for _, m := range w.machinesOn(h, everyMachine) {
 		w.interrupt(m)
 	}

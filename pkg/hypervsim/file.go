@@ -206,12 +206,12 @@ func (w *World) deleteFile(f *file) {
 	delete(f.folder.files, strings.ToLower(name))
 }
 
-// renameFile gives a file another name in the same folder.
-func (w *World) renameFile(f *file, name string) {
+// renameFile gives a file another name, in the same folder or in another one of its volume.
+func (w *World) renameFile(f *file, to *folder, name string) {
 	_, old := splitPath(f.path)
 	delete(f.folder.files, strings.ToLower(old))
-	f.path = joinPath(f.folder.path, name)
-	f.folder.files[strings.ToLower(name)] = f
+	f.folder, f.path = to, joinPath(to.path, name)
+	to.files[strings.ToLower(name)] = f
 }
 
 // deleteFolder removes a folder with everything in it, unless something in it is in use.
@@ -271,17 +271,13 @@ var folderClass = properties[*folder]{
 
 // getItem answers Get-Item.
 func getItem(c *call) error {
-	paths := c.texts("LiteralPath")
-	if len(paths) == 0 {
-		paths = c.texts("Path")
-	}
-	for _, path := range paths {
+	for _, path := range c.paths() {
 		if f := c.w.fileAt(c.host, path); f != nil {
-			c.emit(view[*file]{f, fileClass, f.path})
+			c.emit(fileView(f))
 		} else if d := c.w.folderAt(c.host, path); d != nil {
-			c.emit(view[*folder]{d, folderClass, d.path})
+			c.emit(folderView(d))
 		} else {
-			c.report(refuse("ObjectNotFound", hresultItemNotFound, "PathNotFound", path, "Cannot find path %q because it does not exist.", path))
+			c.report(itemNotFound(path))
 		}
 	}
 	return nil

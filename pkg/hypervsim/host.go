@@ -39,6 +39,9 @@ type host struct {
 	// orphans are batches that nobody waits for any more and that have not ended.
 	orphans []*run
 	jobs    map[*work]bool
+	// tasks are the scheduled tasks by their lower-case paths and names; runningTasks are those under way.
+	tasks        map[string]*scheduledTask
+	runningTasks map[*runningTask]bool
 }
 
 type vmSwitch struct{ id, name string }
@@ -53,7 +56,7 @@ func (w *World) addHost(m HostModel) error {
 	}
 	h := &host{
 		world: w, name: m.Name, nodeID: len(w.hosts) + 1, build: m.Build, memory: m.MemoryBytes, processors: m.Processors,
-		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, booted: w.clock.Now(), jobs: map[*work]bool{},
+		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, booted: w.clock.Now(), jobs: map[*work]bool{}, tasks: map[string]*scheduledTask{}, runningTasks: map[*runningTask]bool{},
 		membership: membership{member: true, drain: drainNotInitiated},
 	}
 	for _, name := range m.Switches {

@@ -79,6 +79,19 @@ var commands = map[string]command{
 	},
 }
 
+func init() {
+	// What named functions run on a host; no batch may.
+	for name, run := range map[string]func(*call) error{
+		"test-path": testPath, "get-childitem": getChildItem, "get-content": getContent, "set-content": setContent,
+		"new-item": newItem, "move-item": moveItem, "remove-item": removeItem, "copy-item": copyItem,
+		"new-scheduledtaskaction": newTaskPart, "new-scheduledtaskprincipal": newTaskPart, "new-scheduledtasksettingsset": newTaskPart,
+		"register-scheduledtask": registerTask, "start-scheduledtask": startTask, "get-scheduledtask": getTask,
+		"unregister-scheduledtask": unregisterTask,
+	} {
+		commands[name] = command{instant, needsHost, run}
+	}
+}
+
 // call is one call being interpreted.
 type call struct {
 	w       *World

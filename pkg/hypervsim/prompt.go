@@ -72,9 +72,9 @@ func (p *Prompt) Lost() <-chan struct{} { return p.session.lost }
 func (p *Prompt) Close() error { return p.session.Close() }
 
 // Invoke runs one cmdlet with parameters that PowerShell has bound: nil, bool, int64, string, Handle, Hidden or []any of
-// these. Errors of the cmdlet stand beside what it returned. The error is a *hostagent.Error: nobody knows the answer.
+// these. What it returned are values as those of Live.Properties. Errors of the cmdlet stand beside them. The error is a *hostagent.Error: nobody knows the answer.
 // When ctx ends first, the call completes in the world.
-func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[string]any) ([]Live, []hostagent.CallError, error) {
+func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[string]any) ([]any, []hostagent.CallError, error) {
 	args, err := p.live.arguments(parameters)
 	if err != nil {
 		return nil, []hostagent.CallError{asCallError(cmdlet, err)}, nil
@@ -268,10 +268,10 @@ func toldValue(arg any) hostagent.Value {
 // maxDepth is how deep in an object others are read with it.
 const maxDepth = 2
 
-func (l *liveObjects) exposeAll(objects []object) []Live {
-	out := make([]Live, len(objects))
+func (l *liveObjects) exposeAll(objects []object) []any {
+	out := make([]any, len(objects))
 	for i, o := range objects {
-		out[i] = l.expose(o, 0)
+		out[i] = l.value(o, 0)
 	}
 	return out
 }
@@ -301,6 +301,8 @@ func (l *liveObjects) value(v any, depth int) any {
 	switch v := v.(type) {
 	case int:
 		return int64(v)
+	case plain:
+		return v.v
 	case object:
 		return l.expose(v, depth)
 	case []any:

@@ -3,6 +3,7 @@ package hypervsim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -16,12 +17,14 @@ const (
 	hresultInvalidState   = "0x80131509"
 	hresultFileNotFound   = "0x80070002"
 	hresultPathNotFound   = "0x80070003"
+	hresultAccessDenied   = "0x80070005"
 	hresultSharing        = "0x80070020"
 	hresultUnsupported    = "0x80070032"
 	hresultFileExists     = "0x80070050"
 	hresultParameter      = "0x80070057"
 	hresultDiskFull       = "0x80070070"
 	hresultNoMemory       = "0x8007000E"
+	hresultAlreadyExists  = "0x800700B7"
 	hresultInvalidAddress = "0x800701E7"
 	hresultNoEndpoint     = "0x800706D9"
 	hresultNoResource     = "0x8007138F"
@@ -138,9 +141,9 @@ func commandClass(cmdlet string) string {
 	switch {
 	case cmdlet == "":
 		return ""
-	case strings.HasPrefix(lower, "stamped"), lower == "work", lower == "antiaffinityclassname":
+	case strings.HasPrefix(lower, "stamped"), lower == "work", lower == "antiaffinityclassname", strings.HasPrefix(lower, "scheduledtask"):
 		return cmdlet
-	case lower == "item":
+	case slices.Contains([]string{"item", "childitem", "content", "path"}, lower):
 		return "Microsoft.PowerShell.Commands." + verb + noun + "Command"
 	case lower == "ciminstance":
 		return "Microsoft.Management.Infrastructure.CimCmdlets." + verb + noun + "Command"

@@ -143,8 +143,8 @@ type run struct {
 	answered, ended chan struct{}
 	results         hostagent.Results
 	err             error
-	// live are the objects that a prompt's call returned, in place of results.
-	live []Live
+	// live is what a prompt's call returned, in place of results' values.
+	live []any
 	// released is closed when nobody waits for the batch any more: what hangs ends then.
 	released chan struct{}
 	isOver   bool

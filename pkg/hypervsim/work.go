@@ -2,7 +2,6 @@ package hypervsim
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -18,6 +17,8 @@ type work struct {
 	task string
 	// interrupted is what becomes of it when the host cluster finds that the host is gone.
 	interrupted func()
+	// cut tells a call that waits for it that the host is gone; nil when none does.
+	cut func()
 }
 
 // startJob lets something complete later, unless the host goes down before.
@@ -35,6 +36,11 @@ func (w *World) startJob(h *host, takes time.Duration, completed, interrupted fu
 func (h *host) runsTask(name string) bool {
 	for job := range h.jobs {
 		if strings.EqualFold(job.task, name) {
+			return true
+		}
+	}
+	for running := range h.runningTasks {
+		if strings.EqualFold(running.task.name, name) {
 			return true
 		}
 	}
@@ -189,7 +195,7 @@ func (p *copying) open(path string) (err error) {
 	p.from = p.w.fileAt(p.host, p.record.Source)
 	switch {
 	case p.from == nil:
-		return noFile(p.record.Source)
+		return itemNotFound(p.record.Source)
 	case p.from.holder != "":
 		return inUse(p.record.Source)
 	}
@@ -199,13 +205,32 @@ func (p *copying) open(path string) (err error) {
 
 // begin copies; the copy fails once the volume is full.
 func (p *copying) begin() {
-	p.partial.holder = "copy"
-	length, end := p.from.length, p.complete
-	if err := p.w.resize(p.partial, p.from.length); err != nil {
-		length, end = p.w.volumeOf(p.partial.path).free, func() { p.fail(err) }
+	end := p.complete
+	takes, err := p.w.fill(p.partial, p.from)
+	if err != nil {
+		end = func() { p.fail(err) }
 	}
-	takes := time.Duration(float64(p.w.durations.CopyPerGiB) * float64(length) / float64(GiB))
 	p.task(takes, end)
+}
+
+// fill begins to copy into a new file. It says how long that takes, and why it will fail after that, if it will.
+func (w *World) fill(to, from *file) (time.Duration, error) {
+	to.holder = "copy"
+	length := from.length
+	err := w.resize(to, length)
+	if err != nil {
+		length = w.volumeOf(to.path).free
+	}
+	return time.Duration(float64(w.durations.CopyPerGiB) * float64(length) / float64(GiB)), err
+}
+
+// copyTo gives a copy what is in the file.
+func (f *file) copyTo(to *file) {
+	to.text = f.text
+	if f.disk != nil {
+		disk := *f.disk
+		to.disk = &disk
+	}
 }
 
 // write writes the record beside what is made.
@@ -220,11 +245,8 @@ func (p *copying) write() error {
 func (p *copying) complete() {
 	_, name := splitPath(p.record.Destination)
 	p.partial.holder = ""
-	if p.from.disk != nil {
-		disk := *p.from.disk
-		p.partial.disk = &disk
-	}
-	p.w.renameFile(p.partial, name)
+	p.from.copyTo(p.partial)
+	p.w.renameFile(p.partial, p.partial.folder, name)
 	p.end(hyperv.WorkCompleted, "")
 	p.w.happened("copied " + p.record.Destination)
 }
@@ -233,12 +255,8 @@ func (p *copying) fail(cause error) {
 	if p.partial != nil {
 		p.w.deleteFile(p.partial)
 	}
-	text := cause.Error()
-	if r, ok := errors.AsType[*refusal](cause); ok {
-		text = r.hresult + ": " + text
-	}
-	p.end(hyperv.WorkFailed, text)
-	p.w.happened("copying " + p.record.Destination + " failed: " + text)
+	p.end(hyperv.WorkFailed, cause.Error())
+	p.w.happened("copying " + p.record.Destination + " failed: " + cause.Error())
 }
 
 // interrupted leaves the part that was copied, and the record as it is: nobody is left who could say in it that the copy

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -46,6 +47,9 @@ type World struct {
 	faultSeq    int
 	journal     []Entry
 	journalBase int
+
+	// runTask runs what a scheduled task does; nil where nothing can.
+	runTask func(context.Context, Task)
 }
 
 // New makes a world. It lives until Close.
@@ -103,6 +107,9 @@ func (w *World) Close() {
 		w.isClosed = true
 		close(w.closed)
 		w.queue = nil
+		for _, h := range w.hosts {
+			h.endTasks()
+		}
 		w.idle.Broadcast()
 	}
 	w.mu.Unlock()

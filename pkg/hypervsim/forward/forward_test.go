@@ -26,7 +26,7 @@ const (
 	timeout = time.Minute
 )
 
-// fixture is a world on which nothing takes time, with a server and the modules of its hosts.
+// fixture is a world on which nothing takes time but copies, with a server and the modules of its hosts.
 type fixture struct {
 	*testing.T
 	*hypervsim.World
@@ -35,11 +35,11 @@ type fixture struct {
 	engine  string
 }
 
-func newFixture(t *testing.T) fixture {
+func newFixture(t *testing.T, copyPerGiB time.Duration) fixture {
 	t.Helper()
 	f := fixture{T: t, engine: powershell.Path(t), modules: t.TempDir()}
 	model := hypervsim.DefaultModel()
-	model.Durations = hypervsim.Durations{MaxMigrations: 2}
+	model.Durations = hypervsim.Durations{MaxMigrations: 2, CopyPerGiB: copyPerGiB}
 	var err error
 	f.World, err = hypervsim.New(model, hypervsim.NewRealClock(1))
 	f.ok(err)
@@ -47,6 +47,7 @@ func newFixture(t *testing.T) fixture {
 	f.ok(Modules(f.modules, model.Hosts[0].Build))
 	f.server, err = Serve(f.World, slog.New(slog.DiscardHandler))
 	f.ok(err)
+	f.server.RunTasks(f.engine, f.modules, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	t.Cleanup(func() {
 		if err := f.server.Close(); err != nil {
 			t.Error(err)
@@ -108,7 +109,7 @@ func TestScripts(t *testing.T) {
 			want:   "one\ntwo\ntwo",
 		},
 	}
-	f := newFixture(t)
+	f := newFixture(t, 0)
 	var script strings.Builder
 	script.WriteString(twoMachines)
 	for name, test := range tests {

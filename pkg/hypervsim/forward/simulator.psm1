@@ -20,8 +20,9 @@ try {
 } finally { [Threading.Monitor]::Exit($Domain) }
 $script:Client = $Domain.GetData('Simulated.Client')
 
-# The body of every stub, for a caller whose preferences count as they do for a cmdlet.
+# The body of every stub. A cmdlet heeds its caller's preferences; a module's function has to ask for them.
 function Invoke-Simulated($Caller, $Bound) {
+    $ErrorActionPreference = $Caller.GetVariableValue('ErrorActionPreference')
     if ($Bound.ContainsKey('WhatIf') -and $Bound['WhatIf']) { return }
     $name = $Caller.MyInvocation.MyCommand.Name
     $answer = Send-Simulated 'invoke' $name {
@@ -89,21 +90,27 @@ function Send-Simulated([string] $Kind, [string] $Cmdlet, $Body) {
 }
 
 function Write-SimulatedValue($Json, $Value) {
-    if ($null -eq $Value) { $Json.WriteNullValue(); return }
     if ($Value -is [psobject]) { $Value = $Value.psobject.BaseObject }
-    switch ($Value) {
-        { $_ -is [Simulated.LiveObject] } { $Json.WriteStartObject(); $Json.WriteString('$handle', $_.SimulatedHandle); $Json.WriteEndObject(); return }
-        { $_ -is [securestring] -or $_ -is [pscredential] } { $Json.WriteStartObject(); $Json.WriteBoolean('$hidden', $true); $Json.WriteEndObject(); return }
-        { $_ -is [bool] -or $_ -is [switch] } { $Json.WriteBooleanValue([bool] $_); return }
-        { $_ -is [string] -or $_ -is [enum] -or $_ -is [guid] } { $Json.WriteStringValue("$_"); return }
-        { $_ -is [datetime] } { $Json.WriteStringValue($_.ToUniversalTime().ToString('o')); return }
-        { $_ -is [timespan] } { $Json.WriteStringValue($_.ToString('c')); return }
-        { $_ -is [ValueType] } { $Json.WriteNumberValue([long] $_); return }
+    if ($null -eq $Value) { $Json.WriteNullValue() }
+    elseif ($Value -is [Simulated.LiveObject]) { Write-SimulatedTag $Json '$handle' $Value.SimulatedHandle }
+    elseif ($Value -is [securestring] -or $Value -is [pscredential]) { Write-SimulatedTag $Json '$hidden' $true }
+    elseif ($Value -is [bool] -or $Value -is [switch]) { $Json.WriteBooleanValue([bool] $Value) }
+    elseif ($Value -is [datetime]) { $Json.WriteStringValue($Value.ToUniversalTime().ToString('o')) }
+    elseif ($Value -is [string] -or $Value -is [enum] -or $Value -is [guid] -or $Value -is [timespan]) { $Json.WriteStringValue("$Value") }
+    elseif ($Value -is [ValueType]) { $Json.WriteNumberValue([long] $Value) }
+    elseif ($Value -is [Collections.IEnumerable]) {
+        $Json.WriteStartArray()
+        foreach ($element in $Value) { Write-SimulatedValue $Json $element }
+        $Json.WriteEndArray()
     }
-    if ($Value -isnot [Collections.IEnumerable]) { $Json.WriteStringValue("$Value"); return }
-    $Json.WriteStartArray()
-    foreach ($element in $Value) { Write-SimulatedValue $Json $element }
-    $Json.WriteEndArray()
+    else { $Json.WriteStringValue("$Value") }
+}
+
+function Write-SimulatedTag($Json, [string] $Tag, $Value) {
+    $Json.WriteStartObject()
+    $Json.WritePropertyName($Tag)
+    Write-SimulatedValue $Json $Value
+    $Json.WriteEndObject()
 }
 
 function ConvertFrom-Simulated($Value) {

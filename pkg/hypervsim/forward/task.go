@@ -1,0 +1,43 @@
+package forward
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"path"
+	"strings"
+	"time"
+
+	"guestclustering.io/operator/pkg/hypervsim"
+)
+
+// endTimeout bounds how long a PowerShell that was killed may keep its streams open: its children have them too.
+const endTimeout = 5 * time.Second
+
+// RunTasks lets the scheduled tasks of simulated hosts run in the PowerShell at engine, each in a process of its own that
+// ends with its host. Tasks that run another program end at once.
+func (s *Server) RunTasks(engine, modules string, log *slog.Logger) {
+	s.world.RunTasks(func(ctx context.Context, t hypervsim.Task) {
+		if err := s.runTask(ctx, t, engine, modules); err != nil && ctx.Err() == nil {
+			log.Error("running a scheduled task", "host", t.Host, "task", t.Name, "error", err)
+		}
+	})
+}
+
+func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine, modules string) error {
+	if program := path.Base(strings.ReplaceAll(t.Execute, `\`, "/")); !strings.EqualFold(program, "powershell.exe") {
+		return &exec.Error{Name: t.Execute, Err: exec.ErrNotFound}
+	}
+	shell, err := s.open(t.Host, t.Directory)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, engine, strings.Fields(t.Arguments)...)
+	cmd.Env = shell.Environment(modules)
+	cmd.WaitDelay = endTimeout
+	err = cmd.Run()
+	if closed := shell.Close(); err == nil {
+		err = closed
+	}
+	return err
+}

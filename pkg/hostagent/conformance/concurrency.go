@@ -58,17 +58,16 @@ func sessionsAreApart(t *testing.T, s Subject) {
 	first.done(items("look", s.Pool))
 }
 
-const (
-	// moment is long enough for a batch to start and short enough to wait for in vain.
-	moment = 200 * time.Millisecond
-	// long is how long a call takes that is given up after a moment.
-	long = 5 * moment
-)
+// moment is long enough for a batch to start and short enough to wait for in vain.
+func (s Subject) moment() time.Duration { return s.Start + 200*time.Millisecond }
+
+// long is how long a call takes that is given up after a moment.
+func (s Subject) long() time.Duration { return 5 * s.moment() }
 
 func readingGivenUp(t *testing.T, s Subject) {
 	session := open(t, s)
 	slow(t, s, "Get-VMHost")
-	ctx, cancel := context.WithTimeout(t.Context(), moment)
+	ctx, cancel := context.WithTimeout(t.Context(), s.moment())
 	defer cancel()
 	read := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{call("host", "Get-VMHost", nil, "Name")}}
 	if _, err := session.agent.Run(ctx, read); hostagent.ClassOf(err) != hostagent.Timeout {
@@ -96,7 +95,7 @@ func openWaitsForEarlierWork(t *testing.T, s Subject) {
 	path := freshPath(s.Pool)
 	giveUpMaking(t, s, path)
 
-	ctx, cancel := context.WithTimeout(t.Context(), moment)
+	ctx, cancel := context.WithTimeout(t.Context(), s.moment())
 	defer cancel()
 	if early, err := s.Driver.Open(ctx, hostagent.Target{Host: s.Host}); err == nil {
 		t.Error("a session came while earlier work was still running")
@@ -112,7 +111,7 @@ func giveUpMaking(t *testing.T, s Subject, path string) {
 	t.Helper()
 	session := open(t, s)
 	slow(t, s, "New-StampedFolder")
-	ctx, cancel := context.WithTimeout(t.Context(), moment)
+	ctx, cancel := context.WithTimeout(t.Context(), s.moment())
 	defer cancel()
 	_, err := session.agent.Run(ctx, hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{newFolder("new", path, stamp)}})
 	if hostagent.ClassOf(err) != hostagent.OutcomeUnknown {
@@ -146,5 +145,5 @@ func slow(t *testing.T, s Subject, cmdlet string) {
 	if s.Slow == nil {
 		t.Skip("calls on this host cannot be made to take long")
 	}
-	s.Slow(t, cmdlet, long)
+	s.Slow(t, cmdlet, s.long())
 }

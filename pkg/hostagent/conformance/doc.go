@@ -23,6 +23,8 @@ type Subject struct {
 	Host, Absent string
 	// Pool is a folder on a shared volume of the host's, in which the suite makes folders and disks.
 	Pool string
+	// Start is how long it takes until a batch runs that is sent, where a process is started for each.
+	Start time.Duration
 	// Slow makes the next call of the cmdlet on the host take so much longer, in real time, whether anybody waits for it
 	// or not. nil when the host cannot be made to: what needs it is skipped.
 	Slow func(t *testing.T, cmdlet string, by time.Duration)

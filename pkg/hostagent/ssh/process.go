@@ -208,31 +208,48 @@ func (p *process) keepAlive(c clock.WithTicker) {
 	ticker := c.NewTicker(interval)
 	defer ticker.Stop()
 	answers := make(chan struct{}, 1)
-	asked, silent, seen := false, 0, int64(0)
+	var s signs
 	for {
 		select {
 		case <-p.over:
 			return
 		case <-answers:
-			asked, silent = false, 0
+			s.answered()
 		case <-ticker.C():
-			// A large answer holds up the one to the question.
-			if now := p.arrived.Load(); now != seen {
-				seen, silent = now, 0
-			}
-			if asked {
-				silent++
-			}
-			if silent >= patience {
+			ask, dead := s.pass(p.arrived.Load())
+			if dead {
 				p.release(errSilent)
 				return
 			}
-			if !asked {
-				asked = true
+			if ask {
 				p.background.Go(func() { p.ask(answers) })
 			}
 		}
 	}
+}
+
+// signs are the signs of life on a connection.
+type signs struct {
+	asked   bool
+	silent  int
+	arrived int64
+}
+
+func (s *signs) answered() { s.asked, s.silent = false, 0 }
+
+// pass notes that an interval has passed in which so many bytes have arrived in all, and says whether to ask for a sign of
+// life now, and whether the connection is dead.
+func (s *signs) pass(arrived int64) (ask, dead bool) {
+	switch {
+	case arrived != s.arrived:
+		// A large answer holds up the one to the question.
+		s.arrived, s.silent = arrived, 0
+	case s.asked:
+		s.silent++
+	}
+	ask = !s.asked
+	s.asked = true
+	return ask, s.silent >= patience
 }
 
 // ask asks the server for a sign of life. That it does not know the question is one.

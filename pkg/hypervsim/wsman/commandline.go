@@ -1,6 +1,24 @@
 package wsman
 
-import "strings"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// maxShellLine is the longest line that cmd.exe takes, in characters.
+const maxShellLine = 8191
+
+// throughShell is a program that cmd.exe starts.
+func throughShell(program Program) Program {
+	return func(ctx context.Context, p Invocation) int {
+		if len(p.CommandLine) > maxShellLine {
+			fmt.Fprint(p.Stderr, "The command line is too long.\r\n")
+			return 1
+		}
+		return program(ctx, p)
+	}
+}
 
 // withoutShell takes off what cmd.exe takes off: the quotes around a whole command line that begins and ends with one.
 func withoutShell(line string) string {

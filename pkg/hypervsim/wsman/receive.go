@@ -12,12 +12,12 @@ import (
 const overhead = 4 << 10
 
 // receive waits for output, until the time that the request gives.
-func (s *Server) receive(ctx context.Context, req *request) ([]byte, error) {
+func (s *Server) receive(ctx context.Context, who *logon, req *request) ([]byte, error) {
 	wait, err := s.timeout(req)
 	if err != nil {
 		return nil, err
 	}
-	sh, c, err := s.find(req, req.Body.Receive.DesiredStream.CommandID)
+	sh, c, err := s.find(who, req, req.Body.Receive.DesiredStream.CommandID)
 	if err != nil {
 		return nil, err
 	}
@@ -26,15 +26,16 @@ func (s *Server) receive(ctx context.Context, req *request) ([]byte, error) {
 	timer := s.config.Clock.NewTimer(wait)
 	defer timer.Stop()
 	for {
+		if sh.isGone() {
+			return nil, errAborted
+		}
 		chunks, done, changed := c.out.take(s.room(req))
 		if len(chunks) > 0 || done {
 			return answer(req, shellURI+"/ReceiveResponse", received(c, chunks, done)), nil
 		}
-		if !s.has(sh) {
-			return nil, errNoShell
-		}
 		select {
 		case <-changed:
+		case <-sh.gone:
 		case <-timer.C():
 			return nil, errTimedOut
 		case <-ctx.Done():
@@ -48,12 +49,6 @@ func (s *Server) waits(sh *shell, by int) {
 	defer s.mu.Unlock()
 	sh.receiving += by
 	sh.lastUse = s.config.Clock.Now()
-}
-
-func (s *Server) has(sh *shell) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shells[sh.id] == sh
 }
 
 // timeout is how long a request may wait.

@@ -1,36 +1,49 @@
 package wsman
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"k8s.io/utils/clock"
 )
 
-// Limits are the service's quotas, as "winrm get winrm/config" shows them.
+// Limits are the service's quotas, as "winrm get winrm/config" shows them. What is 0 is as DefaultLimits has it.
 type Limits struct {
 	ShellsPerUser, ProcessesPerShell, OperationsPerUser int
 	// EnvelopeBytes bounds a request and an answer.
 	EnvelopeBytes int
-	// Idle is how long a shell lives unused that asks for no other time.
-	Idle time.Duration
+	// Idle is how long a shell lives unused that asks for no other time; what it asks for is kept between MinIdle and MaxIdle.
+	Idle, MinIdle, MaxIdle time.Duration
 	// Timeout bounds how long an answer may take.
 	Timeout time.Duration
 }
 
 // DefaultLimits are those of Windows Server 2016 and later.
 func DefaultLimits() Limits {
-	return Limits{ShellsPerUser: 30, ProcessesPerShell: 25, OperationsPerUser: 1500, EnvelopeBytes: 500 << 10, Idle: 2 * time.Hour, Timeout: time.Minute}
+	return Limits{
+		ShellsPerUser: 30, ProcessesPerShell: 25, OperationsPerUser: 1500, EnvelopeBytes: 500 << 10,
+		Idle: 2 * time.Hour, MinIdle: time.Minute, MaxIdle: math.MaxInt32 * time.Millisecond, Timeout: time.Minute,
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	return Limits{
+		ShellsPerUser: cmp.Or(l.ShellsPerUser, d.ShellsPerUser), ProcessesPerShell: cmp.Or(l.ProcessesPerShell, d.ProcessesPerShell),
+		OperationsPerUser: cmp.Or(l.OperationsPerUser, d.OperationsPerUser), EnvelopeBytes: cmp.Or(l.EnvelopeBytes, d.EnvelopeBytes),
+		Idle: cmp.Or(l.Idle, d.Idle), MinIdle: cmp.Or(l.MinIdle, d.MinIdle), MaxIdle: cmp.Or(l.MaxIdle, d.MaxIdle), Timeout: cmp.Or(l.Timeout, d.Timeout),
+	}
 }
 
 // Config says what a server is.
@@ -62,10 +75,8 @@ type Server struct {
 	logons *logons
 	faults faultList
 
-	mu     sync.Mutex
-	shells map[string]*shell
-	// operations counts a user's commands: the count of a text shell's commands falls only with the shell.
-	operations  map[string]int
+	mu          sync.Mutex
+	shells      map[string]*shell
 	listeners   []*http.Server
 	connections map[net.Conn]struct{}
 	// certificate is that of listeners over TLS.
@@ -79,15 +90,13 @@ type Server struct {
 
 // New makes a server that listens nowhere yet. Close ends it.
 func New(config Config) *Server {
-	if config.Limits == (Limits{}) {
-		config.Limits = DefaultLimits()
-	}
+	config.Limits = config.Limits.withDefaults()
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		config: config, shells: map[string]*shell{}, operations: map[string]int{}, connections: map[net.Conn]struct{}{},
+		config: config, shells: map[string]*shell{}, connections: map[net.Conn]struct{}{},
 		stop: stop, logons: newLogons(config.Authentication),
 	}
 	ticker := config.Clock.NewTicker(time.Second)
@@ -160,6 +169,7 @@ func (s *Server) Close() error {
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}
+	s.cut()
 	s.endShells()
 	s.background.Wait()
 	return errors.Join(errs...)
@@ -167,57 +177,18 @@ func (s *Server) Close() error {
 
 // Restart ends every shell with its processes and cuts every connection, as the host's restart does.
 func (s *Server) Restart() {
-	s.mu.Lock()
-	for conn := range s.connections {
-		_ = conn.Close() // It is cut either way.
-	}
-	s.mu.Unlock()
+	s.cut()
 	s.endShells()
 }
 
-func (s *Server) endShells() {
+// cut closes every connection.
+func (s *Server) cut() {
 	s.mu.Lock()
-	gone := make([]*shell, 0, len(s.shells))
-	for _, sh := range s.shells {
-		gone = append(gone, sh)
-	}
-	clear(s.shells)
-	clear(s.operations)
+	connections := slices.Collect(maps.Keys(s.connections))
+	clear(s.connections)
 	s.mu.Unlock()
-	for _, sh := range gone {
-		sh.end()
-	}
-}
-
-// end kills a shell's processes and waits for their end.
-func (sh *shell) end() {
-	for _, c := range sh.commands {
-		c.kill()
-		<-c.ended
-	}
-}
-
-// Shells counts the shells that are open.
-func (s *Server) Shells() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.shells)
-}
-
-// reap ends the shells that were unused for too long.
-func (s *Server) reap() {
-	now := s.config.Clock.Now()
-	s.mu.Lock()
-	var gone []*shell
-	for id, sh := range s.shells {
-		if sh.receiving == 0 && now.Sub(sh.lastUse) >= sh.idleTimeout {
-			gone = append(gone, sh)
-			delete(s.shells, id)
-		}
-	}
-	s.mu.Unlock()
-	for _, sh := range gone {
-		sh.end()
+	for _, conn := range connections {
+		_ = conn.Close() // It is cut either way.
 	}
 }
 
@@ -287,11 +258,7 @@ func (s *Server) reply(ctx context.Context, who *logon, req *request, trouble *F
 	if !ok {
 		f = &fault{subcode: "w:InternalError", text: err.Error()}
 	}
-	status := f.status
-	if status == 0 {
-		status = http.StatusInternalServerError
-	}
-	return f.envelope(req.Header.MessageID), status
+	return f.envelope(req.Header.MessageID), f.httpStatus()
 }
 
 func (s *Server) perform(ctx context.Context, who *logon, req *request) ([]byte, error) {
@@ -305,158 +272,16 @@ func (s *Server) perform(ctx context.Context, who *logon, req *request) ([]byte,
 	case Create:
 		return s.create(who, req)
 	case Command:
-		return s.command(req)
+		return s.command(who, req)
 	case Send:
-		return s.send(req)
+		return s.send(who, req)
 	case Receive:
-		return s.receive(ctx, req)
+		return s.receive(ctx, who, req)
 	case Signal:
-		return s.signal(req)
+		return s.signal(who, req)
 	case Delete:
-		return s.delete(req)
+		return s.delete(who, req)
 	default:
 		return nil, errNoAction
 	}
-}
-
-func (s *Server) create(who *logon, req *request) ([]byte, error) {
-	idle := s.config.Limits.Idle
-	if text := req.Body.Shell.IdleTimeOut; text != "" {
-		asked, err := parseDuration(text)
-		if err != nil {
-			return nil, errSchema
-		}
-		idle = asked
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	of := 0
-	for _, sh := range s.shells {
-		if sh.user == who.user {
-			of++
-		}
-	}
-	switch {
-	case s.closed:
-		return nil, errNoShell
-	case of >= s.config.Limits.ShellsPerUser:
-		return nil, errShells
-	}
-	sh := &shell{id: strings.ToUpper(uuid.NewString()), user: who.user, environment: req.environment(), idleTimeout: idle, commands: map[string]*command{}, lastUse: s.config.Clock.Now()}
-	s.shells[sh.id] = sh
-	body := `<x:ResourceCreated>` + element("a:Address", "http://"+s.config.Host+"/wsman") + `<a:ReferenceParameters>` + element("w:ResourceURI", cmdURI) +
-		`<w:SelectorSet><w:Selector Name="ShellId">` + sh.id + `</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>` +
-		`<rsp:Shell>` + element("rsp:ShellId", sh.id) + element("rsp:ResourceUri", cmdURI) + element("rsp:Owner", who.user) +
-		element("rsp:IdleTimeOut", fmt.Sprintf("PT%.3fS", idle.Seconds())) + `<rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>`
-	return answer(req, createURI+"Response", body), nil
-}
-
-// use finds a request's shell and notes its use. The server is locked.
-func (s *Server) use(req *request) (*shell, error) {
-	sh, ok := s.shells[req.shellID()]
-	if !ok {
-		return nil, errNoShell
-	}
-	sh.lastUse = s.config.Clock.Now()
-	return sh, nil
-}
-
-func (s *Server) command(req *request) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sh, err := s.use(req)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(sh.commands) >= s.config.Limits.ProcessesPerShell:
-		return nil, errProcesses
-	case s.operations[sh.user] >= s.config.Limits.OperationsPerUser:
-		return nil, errOperations
-	}
-	s.operations[sh.user]++
-	environment := maps.Clone(sh.environment)
-	environment["COMPUTERNAME"] = s.config.Host
-	line := req.commandLine()
-	if !req.option("WINRS_SKIP_CMD_SHELL") {
-		line = withoutShell(line)
-	}
-	id := strings.ToUpper(uuid.NewString())
-	sh.commands[id] = start(s.config.Program, Invocation{Host: s.config.Host, CommandLine: line, Environment: environment}, id, req.option("WINRS_CONSOLEMODE_STDIN"))
-	return answer(req, shellURI+"/CommandResponse", `<rsp:CommandResponse>`+element("rsp:CommandId", id)+`</rsp:CommandResponse>`), nil
-}
-
-// find gives a command of the request's shell.
-func (s *Server) find(req *request, id string) (*shell, *command, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sh, err := s.use(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	c, ok := sh.commands[id]
-	if !ok {
-		return nil, nil, errNoShell
-	}
-	return sh, c, nil
-}
-
-func (s *Server) send(req *request) ([]byte, error) {
-	for _, stream := range req.Body.Send.Stream {
-		_, c, err := s.find(req, stream.CommandID)
-		if err != nil {
-			return nil, err
-		}
-		data, err := stream.bytes()
-		if err != nil {
-			return nil, errSchema
-		}
-		if err := c.stdin.send(data); err != nil {
-			return nil, errBusy
-		}
-		if stream.End && !c.console {
-			c.stdin.close()
-		}
-	}
-	return answer(req, shellURI+"/SendResponse", `<rsp:SendResponse/>`), nil
-}
-
-func (s *Server) signal(req *request) ([]byte, error) {
-	sh, c, err := s.find(req, req.Body.Signal.CommandID)
-	if err != nil {
-		return nil, err
-	}
-	c.kill()
-	if strings.HasSuffix(req.Body.Signal.Code, "/terminate") {
-		s.mu.Lock()
-		delete(sh.commands, c.id)
-		s.mu.Unlock()
-		<-c.ended
-	}
-	return answer(req, shellURI+"/SignalResponse", `<rsp:SignalResponse/>`), nil
-}
-
-func (s *Server) delete(req *request) ([]byte, error) {
-	s.mu.Lock()
-	sh, err := s.use(req)
-	if err == nil {
-		delete(s.shells, sh.id)
-		if s.operations[sh.user] = 0; !s.hasShell(sh.user) {
-			delete(s.operations, sh.user)
-		}
-	}
-	s.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	sh.end()
-	return answer(req, deleteURI+"Response", ""), nil
-}
-
-func (s *Server) hasShell(user string) bool {
-	for _, sh := range s.shells {
-		if sh.user == user {
-			return true
-		}
-	}
-	return false
 }

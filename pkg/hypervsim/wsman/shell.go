@@ -13,12 +13,25 @@ type shell struct {
 	id, user    string
 	environment map[string]string
 	idleTimeout time.Duration
+	// gone is closed when the shell is.
+	gone chan struct{}
 
 	// Under the server's lock.
 	commands map[string]*command
-	lastUse  time.Time
+	// operations counts the commands that there were: the count of a text shell's falls only with the shell.
+	operations int
+	lastUse    time.Time
 	// receiving counts the Receives that wait: a shell with one is not idle.
 	receiving int
+}
+
+func (sh *shell) isGone() bool {
+	select {
+	case <-sh.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // command is one run of a program, with its streams.
@@ -43,11 +56,27 @@ func start(program Program, p Invocation, id string, console bool) *command {
 	})
 	go func() {
 		defer close(c.ended)
+		defer kill()
 		code := program(ctx, p)
+		if ctx.Err() != nil {
+			code = codeInterrupted
+		}
 		c.stdin.close()
 		c.out.end(code)
 	}()
 	return c
+}
+
+// codeInterrupted is STATUS_CONTROL_C_EXIT, which is what a process that was stopped leaves.
+const codeInterrupted = 0xC000013A
+
+func (c *command) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // maxInput bounds what waits to be read by a program.

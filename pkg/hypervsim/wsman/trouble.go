@@ -116,9 +116,9 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	case Busy:
 		refuse(w, errBusy)
 	case NoShells:
-		refuse(w, errShells)
+		refuse(w, errShells(30))
 	case NoOperations:
-		refuse(w, errOperations)
+		refuse(w, errOperations(1500))
 	case Slow:
 		f.delay(r)
 		return false

@@ -13,6 +13,7 @@ func TestConformance(t *testing.T) {
 	a := newAuthority(t)
 	for name, make := range modes(a) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits for hosts that are slow on purpose
 			m := make(t)
 			conformance.Run(t, func(t *testing.T) conformance.Subject { return subject(t, a, m) })
 		})
@@ -22,6 +23,7 @@ func TestConformance(t *testing.T) {
 		"one-shot":  func(c *Config) { c.OneShot = true },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := modes(a)["NTLM"](t)
 			change(&m.config)
 			conformance.Run(t, func(t *testing.T) conformance.Subject { return subject(t, a, m) })

@@ -120,6 +120,7 @@ func (l *lane) judgeConnection(err error) (hostagent.Class, error) {
 
 func connectionAdvice(err error) string {
 	_, dialing := errors.AsType[*dialError](err)
+	_, shaking := errors.AsType[*handshakeError](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
 	switch {
 	case unknown:
@@ -127,7 +128,9 @@ func connectionAdvice(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there; is the host up, and has its WinRM service a listener on this port?"
 	case errors.Is(err, errNoAnswer):
-		return "connected, but the WinRM service does not answer; restart it if this stays so"
+		return "no answer; is the host well? Restart its WinRM service if this stays so"
+	case shaking:
+		return "no TLS connection; has the host's listener on this port a certificate, and does it do TLS 1.2?"
 	case dialing:
 		return "no connection; is the host up, and is the port open in its firewall?"
 	default:

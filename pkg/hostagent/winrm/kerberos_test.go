@@ -162,3 +162,31 @@ func TestKerberosIsNotOffered(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Sessions that begin later get a new ticket, and those from before keep theirs until they end.
+func TestKerberosRenewsItsLogin(t *testing.T) {
+	k, a := newKDC(t), newAuthority(t)
+	s := kerberosHost(t, k, a)
+	d := kerberosDriver(t, k, a, s, nil)
+	before, err := d.kerberosLane(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := d.credentials.(*kerberos).current
+	old.made = old.made.Add(-2 * clientAge)
+	after, err := d.kerberosLane(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := k.count("AS_REQ", "ISSUE"); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+	for name, l := range map[string]*lane{"before": before, "after": after} {
+		if _, err := l.call(t.Context(), "send", l.writerOf().send("S", "C", nil)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if old.join() {
+		t.Error("the old login takes new users")
+	}
+}

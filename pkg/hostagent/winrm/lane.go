@@ -137,12 +137,18 @@ func (l *lane) dial(ctx context.Context, network, address string) (net.Conn, err
 	return c, nil
 }
 
+// handshakeError is a connection that came about without TLS on it.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
 func (c *connection) encrypt(ctx context.Context, config *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	secure := tls.Client(c.Conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("TLS: %w", err)
+		return &handshakeError{err}
 	}
 	c.Conn, c.certificate = secure, secure.ConnectionState().PeerCertificates[0]
 	return nil

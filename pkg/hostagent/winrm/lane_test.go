@@ -153,11 +153,14 @@ func TestNoWayToTheHost(t *testing.T) {
 	listener.Close()
 	plain := newStub(t, tls.Certificate{}, says(200, ""))
 	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	cuts, mute := listens(t, func(c net.Conn) { c.Close() }), listens(t, func(net.Conn) {})
 	tests := map[string]struct {
 		address string
 		class   hostagent.Class
 		text    string
 	}{
+		"it cuts":            {cuts, hostagent.Unreachable, "has the host's listener on this port a certificate"},
+		"it says nothing":    {mute, hostagent.Unreachable, "no answer; is the host well?"},
 		"nothing listens":    {closed, hostagent.Unreachable, "nothing listens there"},
 		"no such name":       {"hv01.invalid:5986", hostagent.Unreachable, "the name cannot be resolved"},
 		"it does not do TLS": {plain.host().Address, hostagent.Protocol, "does not speak TLS"},
@@ -167,12 +170,36 @@ func TestNoWayToTheHost(t *testing.T) {
 			host := Host{Name: "hv01", Address: test.address}
 			l := newLane(host, hostagent.Target{Host: "hv01"}, serverTLS(config, host), &basic{user: "u", password: hostagent.NewSecret("p"), gate: newGate()})
 			t.Cleanup(l.close)
+			if test.address == mute {
+				l.within = 50 * time.Millisecond
+			}
 			_, err := l.call(t.Context(), "open", l.writerOf().create())
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) || !notTaken(err) {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
 			}
 		})
 	}
+}
+
+// listens takes connections and does with them what it is told.
+func listens(t *testing.T, with func(net.Conn)) (address string) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { c.Close() })
+			with(c)
+		}
+	}()
+	return listener.Addr().String()
 }
 
 func TestAHostThatNeverAnswers(t *testing.T) {
@@ -189,7 +216,7 @@ func TestAHostThatNeverAnswers(t *testing.T) {
 		class  hostagent.Class
 		text   string
 	}{
-		"our patience ends": {10 * time.Millisecond, context.WithCancel, hostagent.Unreachable, "the WinRM service does not answer"},
+		"our patience ends": {10 * time.Millisecond, context.WithCancel, hostagent.Unreachable, "no answer; is the host well?"},
 		"the caller gives up": {time.Hour, func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			go func() {

@@ -26,7 +26,7 @@ const (
 	timeout = time.Minute
 )
 
-// fixture is a world on which nothing takes time but copies, with a server and the modules of its hosts.
+// fixture is a world on which nothing takes time, with a server and the modules of its hosts.
 type fixture struct {
 	*testing.T
 	*hypervsim.World
@@ -35,11 +35,14 @@ type fixture struct {
 	engine  string
 }
 
-func newFixture(t *testing.T, copyPerGiB time.Duration) fixture {
+func newFixture(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
 	t.Helper()
 	f := fixture{T: t, engine: powershell.Path(t), modules: t.TempDir()}
 	model := hypervsim.DefaultModel()
-	model.Durations = hypervsim.Durations{MaxMigrations: 2, CopyPerGiB: copyPerGiB}
+	model.Durations = hypervsim.Durations{MaxMigrations: 2}
+	for _, change := range changes {
+		change(&model)
+	}
 	var err error
 	f.World, err = hypervsim.New(model, hypervsim.NewRealClock(1))
 	f.ok(err)
@@ -109,7 +112,7 @@ func TestScripts(t *testing.T) {
 			want:   "one\ntwo\ntwo",
 		},
 	}
-	f := newFixture(t, 0)
+	f := newFixture(t)
 	var script strings.Builder
 	script.WriteString(twoMachines)
 	for name, test := range tests {

@@ -109,7 +109,8 @@ func removeName(name string) hostagent.Call { return cmdlet.RemoveClassName("1",
 func TestFunctionsAreAsTheWorldsOwn(t *testing.T) {
 	for name, s := range scenarios {
 		t.Run(name, func(t *testing.T) {
-			got, want := newFixture(t, s.copyPerGiB), newFixture(t, s.copyPerGiB)
+			copies := func(m *hypervsim.Model) { m.Durations.CopyPerGiB = s.copyPerGiB }
+			got, want := newFixture(t, copies), newFixture(t, copies)
 			if diff := cmp.Diff(want.play(s.steps, want.inWorld), got.play(s.steps, got.inPowerShell)); diff != "" {
 				t.Errorf("answers (-world's own +functions.ps1):\n%s", diff)
 			}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// maxBody bounds what one call of a cmdlet may send: a stamp or a script is some thousand bytes.
-	maxBody = 4 << 20
+	// maxBody bounds what one call of a cmdlet may send: no more than the wire of the executor takes.
+	maxBody = 64 << 20
 	// headerTimeout bounds how long a client may take for the head of a request: it is on the same machine.
 	headerTimeout = 10 * time.Second
 	// lostTimeout bounds how long a lost call stays without an answer: whoever runs the PowerShell ends it before that.

@@ -1,0 +1,147 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/conformance"
+	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/pkg/hypervsim"
+)
+
+// process is a real PowerShell with the shipped executor, on a simulated host.
+type process struct {
+	io.Reader
+	io.WriteCloser
+	kill  context.CancelFunc
+	ended chan struct{}
+}
+
+func (p *process) Diagnostics() string { return "" }
+
+func (p *process) Kill(ctx context.Context) error {
+	p.kill()
+	select {
+	case <-p.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *process) Leave() error { return p.Close() }
+
+// sessions reach simulated hosts over the session of real drivers.
+type sessions struct {
+	fixture
+	options session.Options
+}
+
+func (s sessions) Open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
+	options := s.options
+	options.Target = target
+	return session.Open(ctx, func(_ context.Context, _, arguments string) (session.Process, error) { return s.start(target, arguments) }, options)
+}
+
+func (s sessions) start(target hostagent.Target, arguments string) (session.Process, error) {
+	host := target.Host
+	if host == "" {
+		host = s.hosts()[0]
+	}
+	shell, err := s.server.Open(host)
+	if err != nil {
+		return nil, err
+	}
+	ctx, kill := context.WithCancel(context.Background())
+	p := &process{kill: kill, ended: make(chan struct{})}
+	cmd := exec.CommandContext(ctx, s.engine, s.split(arguments)...)
+	cmd.Env = shell.Environment(s.modules)
+	cmd.Stderr = s.Output()
+	stdin, inErr := cmd.StdinPipe()
+	stdout, out := io.Pipe()
+	cmd.Stdout = out
+	p.Reader, p.WriteCloser = stdout, stdin
+	if err := errors.Join(inErr, cmd.Start()); err != nil {
+		kill()
+		return nil, errors.Join(err, shell.Close())
+	}
+	go func() {
+		defer close(p.ended)
+		defer kill()
+		err := errors.Join(cmd.Wait(), shell.Close())
+		s.Logf("PowerShell on %s ended: %v", host, err)
+		out.Close()
+	}()
+	go func() {
+		select {
+		case <-shell.Lost():
+			kill()
+		case <-p.ended:
+		}
+	}()
+	return p, nil
+}
+
+// split is the command line as Windows splits it.
+func (s sessions) split(arguments string) []string {
+	if before, ok := strings.CutSuffix(arguments, `C:\ProgramData\GuestClustering\executor.ps1`); ok {
+		file := filepath.Join(s.TempDir(), "executor.ps1")
+		s.ok(os.WriteFile(file, []byte(session.Executor), 0o600))
+		return append(strings.Fields(before), file)
+	}
+	before, command, _ := strings.Cut(strings.TrimSuffix(arguments, `"`), `"`)
+	return append(strings.Fields(before), command)
+}
+
+// inside names, for a named function, the cmdlet that has its effect.
+var inside = map[string]string{"New-StampedFolder": "New-Item"}
+
+// ownNames gives hosts names that no other test on this machine has: executors of one host know of each other by the name of a
+// kernel object.
+func ownNames(m *hypervsim.Model) {
+	for i := range m.Hosts {
+		m.Hosts[i].Name = fmt.Sprintf("hv%02d-%d", i+1, os.Getpid())
+	}
+	m.Volumes[0].Owner = m.Hosts[0].Name
+}
+
+func TestExecutorConforms(t *testing.T) {
+	modes := map[string]session.Options{"streamed": {}, "installed": {Installed: true}}
+	for name, options := range modes {
+		t.Run(name, func(t *testing.T) {
+			conformance.Run(t, func(t *testing.T) conformance.Subject {
+				f := newFixture(t, ownNames)
+				return conformance.Subject{
+					Driver: sessions{f, options}, Host: f.hosts()[1], Absent: "hv99", Pool: gold,
+					Slow: func(t *testing.T, cmdlet string, by time.Duration) {
+						if known, ok := inside[cmdlet]; ok {
+							cmdlet = known
+						}
+						if _, err := f.AddFault(hypervsim.Fault{Cmdlet: cmdlet, Count: 1, Kind: hypervsim.Delay, Delay: by}); err != nil {
+							t.Fatal(err)
+						}
+					},
+				}
+			})
+		})
+	}
+}
+
+// hosts are the names of the world's hosts.
+func (f fixture) hosts() []string {
+	var out []string
+	for _, h := range f.State().Hosts {
+		out = append(out, h.Name)
+	}
+	return out
+}
+

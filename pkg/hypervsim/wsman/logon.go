@@ -1,7 +1,6 @@
 package wsman
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
@@ -9,7 +8,6 @@ import (
 	"encoding/hex"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -82,49 +80,6 @@ func (l *logon) open(r *http.Request, body []byte) ([]byte, error) {
 	return l.seal.open(r.Header.Get("Content-Type"), body)
 }
 
-// write sends an answer.
-func (l *logon) write(w http.ResponseWriter, status int, reply []byte) {
-	w.Header().Set("Content-Type", contentType)
-	if l.seal != nil {
-		w.Header().Set("Content-Type", sealedType)
-		reply = l.seal.close(reply)
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(reply) // The client has gone when this fails.
-}
-
-// connection is what the server knows of one TCP connection: NTLM logs on a connection, not a request.
-type connection struct {
-	mu        sync.Mutex
-	challenge *challengeState
-	logon     *logon
-}
-
-type connectionKey struct{}
-
-// connect takes up a new connection.
-func (s *Server) connect(ctx context.Context, conn net.Conn) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.connections[conn] = struct{}{}
-	return context.WithValue(ctx, connectionKey{}, &connection{})
-}
-
-func (s *Server) disconnect(conn net.Conn, state http.ConnState) {
-	if state == http.StateClosed || state == http.StateHijacked {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.connections, conn)
-	}
-}
-
-func connectionOf(r *http.Request) *connection {
-	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		return c
-	}
-	return &connection{}
-}
-
 const certificateScheme = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 
 // authenticate finds out who sent a request. When it is not known yet, it has answered.
@@ -164,7 +119,7 @@ func (l *logons) connected(r *http.Request) *logon {
 	if c.logon == nil {
 		return nil
 	}
-	if !sealedMessage(r) && l.mustSeal(r) {
+	if l.mustSeal(r) && (!sealedMessage(r) || c.logon.seal == nil) {
 		return nil
 	}
 	return c.logon.forMessage(r)
@@ -266,17 +221,6 @@ func challenge(w http.ResponseWriter, offers []string) {
 	}
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusUnauthorized)
-}
-
-// writeFault answers a message that could not be read.
-func writeFault(w http.ResponseWriter, req *request, f *fault) {
-	id := ""
-	if req != nil {
-		id = req.Header.MessageID
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(f.status)
-	_, _ = w.Write(f.envelope(id))
 }
 
 // quiet is for what net/http says of clients that go away in the middle.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 )
@@ -64,6 +65,16 @@ func (s *seal) open(mime string, body []byte) ([]byte, error) {
 		return nil, errSeal
 	}
 	return message, nil
+}
+
+// wrap makes the body of an answer, sealed where there is a seal, and its type.
+func (s *seal) wrap(header http.Header, message []byte) []byte {
+	if s == nil {
+		header.Set("Content-Type", contentType)
+		return message
+	}
+	header.Set("Content-Type", sealedType)
+	return s.close(message)
 }
 
 // close seals a message.

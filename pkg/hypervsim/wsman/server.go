@@ -6,11 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,15 +54,19 @@ type Config struct {
 	Limits Limits
 	// Clock is the real one when left out.
 	Clock clock.WithTicker
-	// Observe is told every exchange once its answer is known. It must not block.
+	// Expired is shown while there is a fault ExpiredCertificate.
+	Expired *tls.Certificate
+	// Observe is told every exchange before it is answered. It must not block, and the bodies are its own.
 	Observe func(Exchange)
 }
 
-// Exchange is one request that was let in, and its answer, both as they are without sealing.
+// Exchange is one message that was let in, and its answer, both as they are without sealing.
 type Exchange struct {
+	// Action is empty where the message could not be read.
 	Action            Action
 	Shell, User, Mode string
 	Sealed            bool
+	// Status is that of HTTP; 0 says that there was no answer, because of a fault.
 	Status            int
 	Request, Response []byte
 }
@@ -73,7 +75,7 @@ type Exchange struct {
 type Server struct {
 	config Config
 	logons *logons
-	faults faultList
+	faults *faultList
 
 	mu          sync.Mutex
 	shells      map[string]*shell
@@ -82,6 +84,7 @@ type Server struct {
 	// certificate is that of listeners over TLS.
 	certificate *tls.Certificate
 	closed      bool
+	requests    int
 
 	stop context.CancelFunc
 	// background is what ends with Close.
@@ -97,7 +100,7 @@ func New(config Config) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
 		config: config, shells: map[string]*shell{}, connections: map[net.Conn]struct{}{},
-		stop: stop, logons: newLogons(config.Authentication),
+		stop: stop, logons: newLogons(config.Authentication), faults: newFaultList(),
 	}
 	ticker := config.Clock.NewTicker(time.Second)
 	s.background.Go(func() {
@@ -128,10 +131,11 @@ func (s *Server) Serve(l net.Listener, certificate *tls.Certificate) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	l = &listener{Listener: l, server: s}
 	if certificate != nil {
 		s.certificate = certificate
 		l = tls.NewListener(l, &tls.Config{
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.current(), nil },
+			GetCertificate: s.shown,
 			ClientAuth:     tls.RequestClientCert, // who it is for is asked later
 			MinVersion:     tls.VersionTLS12,
 		})
@@ -144,19 +148,6 @@ func (s *Server) Serve(l net.Listener, certificate *tls.Certificate) {
 	})
 }
 
-func (s *Server) current() *tls.Certificate {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.certificate
-}
-
-// SetCertificate changes the certificate of connections made from now on.
-func (s *Server) SetCertificate(c tls.Certificate) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.certificate = &c
-}
-
 // Close ends every shell and listener and waits until nothing of them runs.
 func (s *Server) Close() error {
 	s.mu.Lock()
@@ -164,7 +155,6 @@ func (s *Server) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.stop()
-	s.faults.release()
 	var errs []error
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
@@ -181,26 +171,27 @@ func (s *Server) Restart() {
 	s.endShells()
 }
 
-// cut closes every connection.
-func (s *Server) cut() {
+// Requests counts the HTTP requests that came, those of logons and refused ones included.
+func (s *Server) Requests() int {
 	s.mu.Lock()
-	connections := slices.Collect(maps.Keys(s.connections))
-	clear(s.connections)
-	s.mu.Unlock()
-	for _, conn := range connections {
-		_ = conn.Close() // It is cut either way.
-	}
+	defer s.mu.Unlock()
+	return s.requests
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.requests++
+	s.mu.Unlock()
 	if r.Method != http.MethodPost || r.URL.Path != "/wsman" {
 		http.NotFound(w, r)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.Limits.EnvelopeBytes)+(64<<10)))
+	body, err := s.read(w, r)
 	if err != nil {
-		writeFault(w, nil, errEnvelopeSize)
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(errEnvelopeSize.httpStatus())
+		_, _ = w.Write(errEnvelopeSize.envelope("")) // The client has gone when this fails.
 		return
 	}
 	who, ok := s.logons.authenticate(w, r)
@@ -213,43 +204,62 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if body, err = who.open(r, body); err != nil {
-		challenge(w, s.logons.offers(r))
+		// The two sides no longer count alike, so nothing more will be understood.
+		connectionOf(r).forget()
+		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	s.exchange(w, r, who, body)
+}
+
+// sealing is what sealing may add to a message.
+const sealing = 1 << 10
+
+// maxUpload bounds how long a request may take to come, in real time: the network is real.
+const maxUpload = time.Minute
+
+func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(maxUpload)) // A recorder of tests has no connection.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.Limits.EnvelopeBytes)+sealing))
+	_ = c.SetReadDeadline(time.Time{})
+	return body, err
 }
 
 // exchange answers a message.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request, who *logon, body []byte) {
 	e := Exchange{User: who.user, Mode: who.mode, Sealed: who.sealed(), Request: body}
 	req, err := parse(body)
-	var reply []byte
-	switch {
-	case err != nil:
-		reply, e.Status = errSchema.envelope(""), http.StatusInternalServerError
-	default:
+	var trouble *Fault
+	if err != nil {
+		e.Response, e.Status = errSchema.envelope(""), errSchema.httpStatus()
+	} else {
 		e.Action, e.Shell = actions[req.Header.Action], req.shellID()
-		trouble := s.faults.take(e.Action)
-		if trouble.before(w, r) {
+		trouble = s.faults.take(toRequest, e.Action)
+		if trouble.before(s, w, r) {
+			s.observe(e)
 			return
 		}
-		reply, e.Status = s.reply(r.Context(), who, req, trouble)
-		if trouble.after(w, r, reply) {
-			return
-		}
+		e.Response, e.Status = s.reply(r.Context(), who, req, trouble)
 	}
-	e.Response = reply
+	s.observe(e)
+	trouble.send(w, e.Status, who.seal.wrap(w.Header(), e.Response))
+}
+
+func (s *Server) observe(e Exchange) {
 	if s.config.Observe != nil {
 		s.config.Observe(e)
 	}
-	who.write(w, e.Status, reply)
 }
 
 // reply performs a request and gives the answer's envelope with its HTTP status.
 func (s *Server) reply(ctx context.Context, who *logon, req *request, trouble *Fault) ([]byte, int) {
+	if f := trouble.refusal(s.config.Limits); f != nil {
+		return f.envelope(req.Header.MessageID), f.httpStatus()
+	}
 	reply, err := s.perform(ctx, who, req)
-	if err == nil {
-		err = trouble.refusal()
+	if err == nil && trouble.kind() == LateTimeout {
+		err = errTimedOut
 	}
 	if err == nil {
 		return reply, http.StatusOK

@@ -1,17 +1,32 @@
 package wsman
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
 )
 
-// FaultKind is a way in which a request goes wrong.
+// FaultKind is a way in which a connection or a request goes wrong.
 type FaultKind string
 
-// What can be made to go wrong.
+// What can be made to go wrong with a connection.
+const (
+	// Refuse resets a connection that was just made.
+	Refuse FaultKind = "Refuse"
+	// Mute keeps a connection, over TLS before its handshake, and never says anything on it.
+	Mute FaultKind = "Mute"
+	// ExpiredCertificate shows Config.Expired in a TLS handshake.
+	ExpiredCertificate FaultKind = "ExpiredCertificate"
+)
+
+// What can be made to go wrong with a request that was let in.
 const (
 	// Hang takes the request and never answers; it ends with the connection.
 	Hang FaultKind = "Hang"
@@ -22,78 +37,151 @@ const (
 	Half FaultKind = "Half"
 	// Garbage answers with something that is no envelope; the request had its effect.
 	Garbage FaultKind = "Garbage"
-	// Oversize answers with Bytes bytes.
+	// Oversize answers with Bytes bytes; the request had its effect.
 	Oversize FaultKind = "Oversize"
-	// Empty answers with status 500 and nothing else, before any effect.
-	Empty FaultKind = "Empty"
+	// Empty answers with status 500 and nothing else, before any effect; Forgotten with status 400, as the service does to a
+	// message that was sealed for a session that it does not have any more.
+	Empty     FaultKind = "Empty"
+	Forgotten FaultKind = "Forgotten"
 	// LateTimeout answers that time has run out although the request had its effect.
 	LateTimeout FaultKind = "LateTimeout"
 	// Busy refuses the request with code 170, before any effect.
 	Busy FaultKind = "Busy"
-	// Slow delays the answer by Delay, in real time.
+	// Slow begins with the request after Delay.
 	Slow FaultKind = "Slow"
-	// NoShells refuses the request because the user has too many shells; NoOperations likewise.
+	// NoShells refuses the request because the user has too many shells, NoOperations because of too many operations.
 	NoShells     FaultKind = "NoShells"
 	NoOperations FaultKind = "NoOperations"
 )
 
-// Fault makes the next Count requests of the action go wrong; without an action, any request.
-type Fault struct {
-	Kind   FaultKind
-	Action Action
-	Count  int
-	Bytes  int
-	Delay  time.Duration
+// stage is what a fault is done to.
+type stage int
 
-	released <-chan struct{}
+const (
+	toConnection stage = iota
+	toHandshake
+	toRequest
+)
+
+var stages = map[FaultKind]stage{
+	Refuse: toConnection, Mute: toConnection, ExpiredCertificate: toHandshake,
+	Hang: toRequest, DropBefore: toRequest, DropAfter: toRequest, Half: toRequest, Garbage: toRequest, Oversize: toRequest, Empty: toRequest,
+	Forgotten: toRequest, LateTimeout: toRequest, Busy: toRequest, Slow: toRequest, NoShells: toRequest, NoOperations: toRequest,
 }
 
-// AddFault adds trouble. Of several that fit a request, the one added first counts.
+// Fault makes the next Count connections or requests go wrong, or all until ClearFaults when Count is 0.
+type Fault struct {
+	Kind FaultKind `json:"kind"`
+	// Action narrows a fault of requests to one action.
+	Action Action `json:"action,omitempty"`
+	Count  int    `json:"count,omitempty"`
+	// Bytes is the size of an Oversize answer.
+	Bytes int `json:"bytes,omitempty"`
+	// Delay is that of Slow, on the server's clock.
+	Delay time.Duration `json:"delay,omitempty"`
+
+	cleared <-chan struct{}
+}
+
+// Validate reports what of a fault is not possible, as hostagent.Invalid.
+func (f Fault) Validate() error {
+	at, known := stages[f.Kind]
+	switch {
+	case !known:
+		return fmt.Errorf("%w: no fault %q: want one of %s", hostagent.Invalid, f.Kind, names(stages))
+	case f.Count < 0 || f.Bytes < 0 || f.Delay < 0:
+		return fmt.Errorf("%w: a fault's count, bytes and delay are not negative", hostagent.Invalid)
+	case f.Action == "":
+		return nil
+	case at != toRequest:
+		return fmt.Errorf("%w: %s is done to connections, which have no action", hostagent.Invalid, f.Kind)
+	case !slices.Contains(slices.Collect(maps.Values(actions)), f.Action):
+		return fmt.Errorf("%w: no action %q: want one of %s", hostagent.Invalid, f.Action, strings.Join(actionNames(), ", "))
+	}
+	return nil
+}
+
+func names(kinds map[FaultKind]stage) string {
+	out := make([]string, 0, len(kinds))
+	for k := range kinds {
+		out = append(out, string(k))
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+func actionNames() []string {
+	out := make([]string, 0, len(actions))
+	for _, a := range actions {
+		out = append(out, string(a))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// AddFault adds trouble. Of several that fit, the one added first is done. A fault that Validate refuses does nothing.
 func (s *Server) AddFault(f Fault) { s.faults.add(f) }
 
+// Faults are those that are still to be done, with what is left of their counts.
+func (s *Server) Faults() []Fault { return s.faults.left() }
+
+// ClearFaults takes all faults back and cuts what hangs because of one.
+func (s *Server) ClearFaults() { s.faults.clear() }
+
 type faultList struct {
-	mu       sync.Mutex
-	faults   []*Fault
-	released chan struct{}
+	mu     sync.Mutex
+	faults []*Fault
+	// cleared is closed, and made anew, when the faults are taken back.
+	cleared chan struct{}
 }
 
+func newFaultList() *faultList { return &faultList{cleared: make(chan struct{})} }
+
 func (l *faultList) add(f Fault) {
+	if f.Validate() != nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = append(l.faults, &f)
 }
 
-// release lets everything go that hangs, for good.
-func (l *faultList) release() {
+func (l *faultList) left() []Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.released == nil {
-		l.released = make(chan struct{})
+	out := make([]Fault, 0, len(l.faults))
+	for _, f := range l.faults {
+		out = append(out, *f)
 	}
-	select {
-	case <-l.released:
-	default:
-		close(l.released)
-	}
+	return out
 }
 
-// take finds what goes wrong with a request, and counts it down. The result may be nil and is good to ask all the same.
-func (l *faultList) take(a Action) *Fault {
+func (l *faultList) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.faults, func(f *Fault) bool { return f.Action == "" || f.Action == a })
+	l.faults = nil
+	close(l.cleared)
+	l.cleared = make(chan struct{})
+}
+
+// take finds what goes wrong at a stage, and counts it down. The result may be nil and is good to ask all the same.
+func (l *faultList) take(at stage, a Action) *Fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.faults, func(f *Fault) bool { return stages[f.Kind] == at && (f.Action == "" || f.Action == a) })
 	if i < 0 {
 		return nil
 	}
-	if l.released == nil {
-		l.released = make(chan struct{})
-	}
 	f := l.faults[i]
-	if f.Count--; f.Count <= 0 {
-		l.faults = slices.Delete(l.faults, i, i+1)
-	}
 	hit := *f
-	hit.released = l.released
+	hit.cleared = l.cleared
+	switch f.Count {
+	case 0:
+	case 1:
+		l.faults = slices.Delete(l.faults, i, i+1)
+	default:
+		f.Count--
+	}
 	return &hit
 }
 
@@ -104,23 +192,23 @@ func (f *Fault) kind() FaultKind {
 	return f.Kind
 }
 
-// before spoils a request that has no effect then, and reports whether it did.
-func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
+// before spoils a request that then has no effect and no answer of its own, and reports whether it did.
+func (f *Fault) before(s *Server, w http.ResponseWriter, r *http.Request) bool {
 	switch f.kind() {
 	case Hang:
-		f.wait(r)
+		select {
+		case <-r.Context().Done():
+		case <-f.cleared:
+		}
+		drop(w)
 	case DropBefore:
 		drop(w)
 	case Empty:
 		w.WriteHeader(http.StatusInternalServerError)
-	case Busy:
-		refuse(w, errBusy)
-	case NoShells:
-		refuse(w, errShells(30))
-	case NoOperations:
-		refuse(w, errOperations(1500))
+	case Forgotten:
+		w.WriteHeader(http.StatusBadRequest)
 	case Slow:
-		f.delay(r)
+		f.delay(s, r)
 		return false
 	default:
 		return false
@@ -128,47 +216,53 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func refuse(w http.ResponseWriter, f *fault) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(http.StatusInternalServerError)
-	_, _ = w.Write(f.envelope(""))
-}
-
-// refusal is what is said of a request that had its effect all the same, or nil.
-func (f *Fault) refusal() error {
-	if f.kind() == LateTimeout {
-		return errTimedOut
+func (f *Fault) delay(s *Server, r *http.Request) {
+	timer := s.config.Clock.NewTimer(f.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-r.Context().Done():
+	case <-f.cleared:
 	}
-	return nil
 }
 
-// after spoils the answer to a request that had its effect, and reports whether it did.
-func (f *Fault) after(w http.ResponseWriter, r *http.Request, reply []byte) bool {
+// refusal is what a request is refused with before it has an effect, or nil.
+func (f *Fault) refusal(limits Limits) *fault {
+	switch f.kind() {
+	case Busy:
+		return errBusy
+	case NoShells:
+		return errShells(limits.ShellsPerUser)
+	case NoOperations:
+		return errOperations(limits.OperationsPerUser)
+	default:
+		return nil
+	}
+}
+
+// send sends what is left of an answer whose request had its effect.
+func (f *Fault) send(w http.ResponseWriter, status int, reply []byte) {
 	switch f.kind() {
 	case DropAfter:
 		drop(w)
 	case Half:
-		w.Header().Set("Content-Type", contentType)
 		w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
+		w.WriteHeader(status)
 		_, _ = w.Write(reply[:len(reply)/2])
-		panic(http.ErrAbortHandler)
+		_ = http.NewResponseController(w).Flush() // The client has gone when this fails.
+		drop(w)
 	case Garbage:
-		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write([]byte("<html>this is no envelope"))
 	case Oversize:
 		f.flood(w)
 	default:
-		return false
+		w.WriteHeader(status)
+		_, _ = w.Write(reply) // The client has gone when this fails.
 	}
-	return true
 }
 
 func (f *Fault) flood(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", contentType)
-	block := make([]byte, 64<<10)
-	for i := range block {
-		block[i] = ' '
-	}
+	block := []byte(strings.Repeat(" ", 64<<10))
 	for left := f.Bytes; left > 0; left -= len(block) {
 		if _, err := w.Write(block[:min(left, len(block))]); err != nil {
 			return
@@ -176,28 +270,9 @@ func (f *Fault) flood(w http.ResponseWriter) {
 	}
 }
 
-func (f *Fault) wait(r *http.Request) {
-	select {
-	case <-r.Context().Done():
-	case <-f.released:
-	}
-}
-
-func (f *Fault) delay(r *http.Request) {
-	timer := time.NewTimer(f.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-	case <-f.released:
-	}
-}
-
 // drop cuts the connection.
 func drop(w http.ResponseWriter) {
-	if h, ok := w.(http.Hijacker); ok {
-		if conn, _, err := h.Hijack(); err == nil {
-			_ = conn.Close()
-		}
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = conn.Close()
 	}
 }

@@ -79,6 +79,7 @@ function ToJson($writer, $value, [int] $depth) {
     if ($value -is [psobject]) { $value = $value.psobject.BaseObject }
     if ($null -eq $value) { $writer.WriteAttributeString('type', 'null'); return }
     if ($value -is [string]) { $writer.WriteString($value); return }
+    if ($value -is [datetimeoffset]) { $value = $value.UtcDateTime }
     $invariant = [Globalization.CultureInfo]::InvariantCulture
     if ($value -is [bool] -or $value -is [Management.Automation.SwitchParameter]) {
         $writer.WriteAttributeString('type', 'boolean')
@@ -167,6 +168,18 @@ function EmptyArgument([string] $name) {
     return [Management.Automation.ErrorRecord]::new($why, 'ParameterArgumentValidationErrorEmptyArrayNotAllowed', 'InvalidData', $name)
 }
 
+# PowerShell would give a secret to a text parameter as the name of its .NET type. Only a parameter that is made for a secret
+# gets one.
+function KeepSecret([string] $command, [string] $name, $value) {
+    foreach ($element in $value) {
+        if ($element -isnot [securestring] -and $element -isnot [Management.Automation.PSCredential]) { continue }
+        $parameter = (Get-Command -Name $command).Parameters[$name]
+        if ($parameter -and ($parameter.ParameterType.IsInstanceOfType($element) -or $parameter.ParameterType -eq [securestring[]])) { continue }
+        $why = [ArgumentException]::new("Parameter '$name' of $command is not made for a secret.")
+        throw [Management.Automation.ErrorRecord]::new($why, 'CannotConvertArgumentNoMessage', 'InvalidArgument', $name)
+    }
+}
+
 # Reads a dotted path. Lists on the way stay lists; what is not there is null.
 function ReadPath($object, [string[]] $path) {
     for ($i = 0; $i -lt $path.Count; $i++) {
@@ -179,7 +192,7 @@ function ReadPath($object, [string[]] $path) {
         }
         $property = $object.psobject.Properties[$path[$i]]
         if (-not $property) { return $null }
-        $object = $property.Value
+        $object = $property.get_Value() # unlike .Value it tells when a property cannot be read
     }
     return , $object
 }
@@ -193,7 +206,7 @@ function ErrorFacts($record) {
     $code = if ($id -match '\AHRESULT 0x([0-9a-fA-F]{8})\b') { $Matches[1].ToUpperInvariant() } else { '{0:X8}' -f $inner.HResult }
     return @{
         id = ShortText $id; category = "$($record.CategoryInfo.Category)"; hresult = "0x$code"; target = ShortText $record.TargetObject
-        message = ShortText $record.Exception.Message
+        message = ShortText $record
     }
 }
 
@@ -215,7 +228,10 @@ function InvokeCall($shared, $call, $live) {
         }
         $parameters = @{}
         if ($call.Contains('parameters')) {
-            foreach ($name in $call.parameters.Keys) { $parameters[$name] = Argument $name $call.parameters[$name] $live }
+            foreach ($name in $call.parameters.Keys) {
+                $parameters[$name] = Argument $name $call.parameters[$name] $live
+                KeepSecret $command $name $parameters[$name]
+            }
         }
         # The error stream joins the output; warnings, verbose, debug and information messages go nowhere.
         & $command @parameters -ErrorAction Continue 2>&1 3>$null 4>$null 5>$null 6>$null | & { process {
@@ -384,6 +400,7 @@ function Serve($shared, $reader) {
     $seen = [Collections.Generic.HashSet[string]]::new()
     $order = [Collections.Generic.Queue[string]]::new()
     $isReady = $false
+    $sinceTidy = [Diagnostics.Stopwatch]::StartNew()
     $next = $reader.ReadLineAsync()
     while ($true) {
         if (-not $isReady -and -not (OthersChange $shared)) {
@@ -392,14 +409,21 @@ function Serve($shared, $reader) {
         }
         $pause = if ($isReady -and -not $shared.Jobs.Count) { -1 } else { 100 }
         $hasLine = $next.Wait($pause)
-        Tidy $shared
+        if (-not $hasLine -or $sinceTidy.ElapsedMilliseconds -gt 100) {
+            Tidy $shared
+            $sinceTidy.Restart()
+        }
         if (-not $hasLine) { continue }
         $line = $next.Result
         if ($null -eq $line -or $line.Trim() -eq 'bye') { return }
         $next = $reader.ReadLineAsync()
         $kind, $id, $body = $line.Trim().Split([char] ' ')
+        if ("$id" -notmatch '\A[0-9]{1,20}\z') { continue }
         if ($kind -ceq 'can') { Cancel $shared $id }
-        if ($kind -ceq 'ping') { SendFrame $shared (MakeFrame $shared.Nonce 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count }) }
+        if ($kind -ceq 'ping') {
+            Tidy $shared
+            SendFrame $shared (MakeFrame $shared.Nonce 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count })
+        }
         if ($kind -ceq 'req' -and $seen.Add($id)) { # a request that is sent again is not run again
             $order.Enqueue($id)
             if ($order.Count -gt 4096) { $null = $seen.Remove($order.Dequeue()) }
@@ -437,7 +461,9 @@ $Shared = [hashtable]::Synchronized(@{
         Nonce = $Hello.nonce; Out = $StandardOut; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
         Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null
     })
-SayHello $Shared $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
+$text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
+$signature = $text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
+SayHello $Shared $(if ($signature -ge 0) { $text.Substring(0, $signature) } else { $text })
 $Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
 try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished; what has not begun never begins; nobody waits for what reads.

@@ -11,7 +11,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers/antiaffinitygroup"
 	"guestclustering.io/operator/controllers/guestcluster"
 	"guestclustering.io/operator/controllers/hostcluster"
@@ -19,20 +18,26 @@ import (
 	"guestclustering.io/operator/controllers/shareddisk"
 	"guestclustering.io/operator/controllers/wake"
 	"guestclustering.io/operator/pkg/execute"
-	"guestclustering.io/operator/pkg/hostagent"
-	"guestclustering.io/operator/pkg/hostagent/simulated"
 	"guestclustering.io/operator/pkg/hostpool"
 )
 
 type setup interface{ SetupWithManager(ctrl.Manager) error }
 
-// Setup registers every controller; drivers is how they reach hosts. Polling of hosts ends with ctx.
-func Setup(ctx context.Context, mgr ctrl.Manager, drivers hostcluster.Drivers) error {
-	return SetupOn(ctx, mgr, clock.RealClock{}, drivers)
+// Options say how the controllers reach hosts.
+type Options struct {
+	Drivers hostcluster.Drivers
+	// Namespace is the operator's own, in which the Secrets are that HostClusters name.
+	Namespace string
+	// Clock is that by which hosts are polled and waited for; nil is the real one.
+	Clock clock.Clock
 }
 
-// SetupOn is Setup with the clock by which hosts are polled and waited for.
-func SetupOn(ctx context.Context, mgr ctrl.Manager, c clock.Clock, drivers hostcluster.Drivers) error {
+// Setup registers every controller. Polling of hosts ends with ctx.
+func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	c := options.Clock
+	if c == nil {
+		c = clock.RealClock{}
+	}
 	if err := hostref.SetupIndexes(ctx, mgr); err != nil {
 		return err
 	}
@@ -47,7 +52,10 @@ func SetupOn(ctx context.Context, mgr ctrl.Manager, c clock.Clock, drivers hostc
 	recorder := mgr.GetEventRecorder("guestclustering")
 	executor := func() *execute.Executor { return execute.New(c) }
 	for _, s := range []setup{
-		&hostcluster.Reconciler{Client: kube, Pool: pool, Hub: hub, Drivers: drivers, Events: recorder, Now: now},
+		&hostcluster.Reconciler{
+			Client: kube, Objects: hostcluster.Objects{Reader: mgr.GetAPIReader(), Namespace: options.Namespace},
+			Pool: pool, Hub: hub, Drivers: options.Drivers, Events: recorder, Now: now,
+		},
 		&shareddisk.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 		&guestcluster.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 		&antiaffinitygroup.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
@@ -67,12 +75,4 @@ func clusterID(ctx context.Context, c client.Reader) (string, error) {
 		return "", fmt.Errorf("reading the cluster's identity from namespace kube-system: %w", err)
 	}
 	return string(ns.UID), nil
-}
-
-// Driver makes the driver that an agent's type names.
-func Driver(agent v1alpha1.HostAgent) (hostagent.Driver, string, error) {
-	if agent.Type != v1alpha1.AgentSimulated || agent.Simulated == nil {
-		return nil, "", fmt.Errorf("agent type %q is not known to this version; use Simulated", agent.Type)
-	}
-	return simulated.New(agent.Simulated.Address), "simulated/" + agent.Simulated.Address, nil
 }

@@ -153,6 +153,8 @@ const (
 	ReasonWaitingForPowerOff Reason = "WaitingForPowerOff"
 	// ReasonInvalidSpec means that spec asks for what cannot be; the message says what to change.
 	ReasonInvalidSpec Reason = "InvalidSpec"
+	// ReasonSecretMissing means that a Secret or ConfigMap that spec names, or a key in it, is not there.
+	ReasonSecretMissing Reason = "SecretMissing"
 	// ReasonHostClusterNotFound means that no HostCluster has the name that spec gives.
 	ReasonHostClusterNotFound Reason = "HostClusterNotFound"
 	// ReasonInUse means that other objects still use this one, so that it cannot go yet; the message lists them.
@@ -177,6 +179,9 @@ const (
 const (
 	// ReasonHostUnreachable means that the hosts cannot be reached; the operator goes on trying.
 	ReasonHostUnreachable Reason = "HostUnreachable"
+	// ReasonCredentialsRefused means that the hosts refused the operator's credentials, which are not tried again until
+	// they change.
+	ReasonCredentialsRefused Reason = "CredentialsRefused"
 	// ReasonAccessDenied means that a host refused the operator's rights.
 	ReasonAccessDenied Reason = "AccessDenied"
 	// ReasonHostFailed means that a host could not do what it was asked; the message gives its error.
@@ -211,12 +216,12 @@ var reasonsByActor = map[Actor][]Reason{
 		ReasonVerifyingOutcome, ReasonViolated, ReasonInternalError,
 	},
 	ActorUser: {
-		ReasonPaused, ReasonWaitingForPowerOff, ReasonInvalidSpec, ReasonHostClusterNotFound, ReasonInUse,
+		ReasonPaused, ReasonWaitingForPowerOff, ReasonInvalidSpec, ReasonSecretMissing, ReasonHostClusterNotFound, ReasonInUse,
 		ReasonDiskInUse, ReasonDiskNameTaken, ReasonNameTaken, ReasonOwnedByPrevious, ReasonCopyOfOurs,
 		ReasonMemberLost, ReasonDiskLost,
 	},
 	ActorPlatformTeam: {
-		ReasonHostUnreachable, ReasonAccessDenied, ReasonHostFailed, ReasonNotEnoughHosts, ReasonHostTooOld,
+		ReasonHostUnreachable, ReasonCredentialsRefused, ReasonAccessDenied, ReasonHostFailed, ReasonNotEnoughHosts, ReasonHostTooOld,
 		ReasonPoolMissing, ReasonPoolFull, ReasonImageMissing, ReasonNetworkMissing, ReasonMacRangeOverlaps,
 		ReasonMacRangeExhausted, ReasonNamespaceNotAllowed,
 	},

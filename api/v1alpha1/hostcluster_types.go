@@ -5,27 +5,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AgentType says how the hosts are reached.
-// +kubebuilder:validation:Enum=Simulated
-type AgentType string
-
-// AgentSimulated reaches a simulated host cluster by its batch endpoint.
-const AgentSimulated AgentType = "Simulated"
-
-// HostAgent says how the hosts are reached.
-//
-// +kubebuilder:validation:XValidation:rule="(self.type == 'Simulated') == has(self.simulated)",message="give simulated when type is Simulated, and only then"
-type HostAgent struct {
-	// type is how the hosts are reached: Simulated (a simulated host cluster, for trying things out).
-	// Changes: online.
-	// +required
-	Type AgentType `json:"type"`
-
-	// simulated are the settings of type Simulated. Changes: online.
-	// +optional
-	Simulated *SimulatedAgent `json:"simulated,omitempty"`
-}
-
 // SimulatedAgent says where the simulator listens.
 type SimulatedAgent struct {
 	// address is where the simulator takes batches, as host:port. Changes: online.

@@ -2,10 +2,14 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,6 +19,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers"
+	"guestclustering.io/operator/pkg/hostagent/session"
 )
 
 func main() {
@@ -29,9 +34,15 @@ func run() error {
 	health := flag.String("health-probe-bind-address", "127.0.0.1:8081", "address of the health endpoint; 0 turns it off")
 	elect := flag.Bool("leader-elect", false, "let only one of several managers act")
 	electIn := flag.String("leader-election-namespace", "", "namespace of the lease; default: the manager's own")
+	namespace := flag.String("operator-namespace", "", "namespace with the Secrets and ConfigMaps that HostClusters name; default: the manager's own")
+	printExecutor := flag.Bool("print-executor", false, "print the script that a HostCluster with executor Installed needs on its hosts, and end")
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
+	if *printExecutor {
+		_, err := os.Stdout.WriteString(session.Executor)
+		return err
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 
 	scheme := runtime.NewScheme()
@@ -55,8 +66,18 @@ func run() error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding health check: %w", err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Driver); err != nil {
+	drivers := controllers.Drivers(slog.New(logr.ToSlogHandler(ctrl.Log.WithName("hosts"))))
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Drivers: drivers, Namespace: cmp.Or(*namespace, ownNamespace())}); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// ownNamespace is the namespace of the Pod that the manager runs in, or empty outside of one.
+func ownNamespace() string {
+	name, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(name))
 }

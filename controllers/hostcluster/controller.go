@@ -3,6 +3,7 @@ package hostcluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -31,11 +32,12 @@ const owner = "hostcluster/status"
 const defaultPollInterval = 30 * time.Second
 
 // Drivers makes the driver for an agent. The key changes when another driver is needed.
-type Drivers func(v1alpha1.HostAgent) (driver hostagent.Driver, key string, err error)
+type Drivers func(v1alpha1.HostAgent, Keys) (driver hostagent.Driver, key string, err error)
 
 // Reconciler reconciles HostClusters.
 type Reconciler struct {
 	Client  client.Client
+	Objects Objects
 	Pool    *hostpool.Pool
 	Hub     *wake.Hub
 	Drivers Drivers
@@ -82,25 +84,73 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Pool.Remove(hc.Name)
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &hc, v1alpha1.FinalizerInUse))
 	}
-	view := r.look(&hc, users)
+	view, err := r.look(ctx, &hc, users)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	again := lookAgain(&hc)
 	if view.pending() && len(hc.Status.Conditions) > 0 {
 		// The first snapshot since this process began comes soon and wakes us; until then status says nothing new.
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: again}, nil
 	}
 	view.users = users
-	return status.Result(0, r.report(ctx, &hc, view.status(&hc, r.Now())))
+	return status.Result(again, r.report(ctx, &hc, view.status(&hc, r.Now())))
 }
 
-// look takes up the connection and gives what is seen through it.
-func (r *Reconciler) look(hc *v1alpha1.HostCluster, users users) view {
-	driver, key, err := r.Drivers(hc.Spec.Agent)
+// lookAgain is when to look for other credentials, whose objects are not watched: at the next poll.
+func lookAgain(hc *v1alpha1.HostCluster) time.Duration {
+	if hc.Spec.Agent.WinRM == nil && hc.Spec.Agent.SSH == nil {
+		return 0
+	}
+	return pollInterval(hc)
+}
+
+func pollInterval(hc *v1alpha1.HostCluster) time.Duration {
+	if d := hc.Spec.PollInterval.Duration; d > 0 {
+		return d
+	}
+	return defaultPollInterval
+}
+
+// look takes up the connection and gives what is seen through it. What is in the way of a connection is part of the view;
+// an error is only that the API server could not tell.
+func (r *Reconciler) look(ctx context.Context, hc *v1alpha1.HostCluster, users users) (view, error) {
+	driver, key, err := r.driver(ctx, hc.Spec.Agent)
+	if block, ok := errors.AsType[*blockError](err); ok {
+		v := view{block: &block.Block}
+		if known, ok := r.Pool.Get(hc.Name); ok {
+			v.see(known)
+		}
+		return v, nil
+	}
 	if err != nil {
-		return view{configErr: err}
+		return view{}, err
 	}
-	config := hostpool.Config{Driver: driver, DriverKey: key, PollInterval: hc.Spec.PollInterval.Duration}
-	if config.PollInterval <= 0 {
-		config.PollInterval = defaultPollInterval
+	var v view
+	v.see(r.Pool.Set(hc.Name, config(hc, users, driver, key)))
+	return v, nil
+}
+
+func (r *Reconciler) driver(ctx context.Context, agent v1alpha1.HostAgent) (hostagent.Driver, string, error) {
+	keys, err := r.Objects.Keys(ctx, agent)
+	if err != nil {
+		return nil, "", err
 	}
+	driver, key, err := r.Drivers(agent, keys)
+	if _, ok := errors.AsType[*blockError](err); err != nil && !ok {
+		err = blocked(v1alpha1.ReasonInvalidSpec, "%s", err.Error())
+	}
+	return driver, key, err
+}
+
+// see takes in what was last read of the hosts.
+func (v *view) see(c *hostpool.Cluster) {
+	v.seen, v.readErr = c.Snapshot()
+	v.hostErrs = c.HostErrors()
+}
+
+func config(hc *v1alpha1.HostCluster, users users, driver hostagent.Driver, key string) hostpool.Config {
+	config := hostpool.Config{Driver: driver, DriverKey: key, PollInterval: pollInterval(hc)}
 	for _, p := range hc.Spec.StoragePools {
 		config.Pools = append(config.Pools, p.Path)
 	}
@@ -113,9 +163,7 @@ func (r *Reconciler) look(hc *v1alpha1.HostCluster, users users) view {
 	for _, i := range hc.Spec.Images {
 		config.Files = append(config.Files, i.Path)
 	}
-	var v view
-	v.seen, v.readErr = r.Pool.Set(hc.Name, config).Snapshot()
-	return v
+	return config
 }
 
 func (r *Reconciler) report(ctx context.Context, hc *v1alpha1.HostCluster, next v1alpha1.HostClusterStatus) error {

@@ -18,14 +18,17 @@ import (
 
 // view is everything that a HostCluster's status is made of.
 type view struct {
-	users     users
-	seen      *hyperv.Snapshot
-	readErr   error
-	configErr error
+	users users
+	seen  *hyperv.Snapshot
+	// readErr is why the host cluster could not be read the last time, hostErrs why its hosts could not, by name.
+	readErr  error
+	hostErrs map[string]error
+	// block is what is in the way of a connection.
+	block *plan.Block
 }
 
 // pending reports whether the hosts have not been read yet since this process began.
-func (v view) pending() bool { return v.seen == nil && v.configErr == nil }
+func (v view) pending() bool { return v.seen == nil && v.block == nil }
 
 // The states of pools, images and networks in status.
 const (
@@ -159,8 +162,11 @@ func (v view) findings(hc *v1alpha1.HostCluster, s v1alpha1.HostClusterStatus) s
 		Parts:    map[v1alpha1.ConditionType]status.Fact{v1alpha1.ConditionConnected: v.connected()},
 		Paused:   hc.Spec.Management == v1alpha1.ManagementPaused,
 	}
-	if v.configErr != nil {
-		f.Blocks = append(f.Blocks, plan.Block{Reason: v1alpha1.ReasonInvalidSpec, Message: v.configErr.Error()})
+	if v.block != nil {
+		f.Blocks = append(f.Blocks, *v.block)
+	}
+	if refused := v.refused(); refused != nil {
+		f.Blocks = append(f.Blocks, *refused)
 	}
 	if v.seen != nil && v.seen.Cluster != nil {
 		f.Parts[v1alpha1.ConditionCapable] = v.capable(hc, s)
@@ -183,25 +189,6 @@ func firstFew(names []string) string {
 		return strings.Join(names[:few], ", ") + " and others"
 	}
 	return strings.Join(names, ", ")
-}
-
-func (v view) connected() status.Fact {
-	if v.seen == nil {
-		return status.Unknown(v1alpha1.ReasonUnknown, "the hosts have not been read yet")
-	}
-	if v.seen.Cluster == nil {
-		return status.False(v1alpha1.ReasonHostUnreachable, "no host could tell about the host cluster; check that the agent's address is right, that the hosts are up, and that their cluster has quorum")
-	}
-	var silent []string
-	for _, h := range v.seen.Hosts {
-		if !h.Answered && h.State != hyperv.HostDown {
-			silent = append(silent, h.Name)
-		}
-	}
-	if len(silent) > 0 {
-		return status.False(v1alpha1.ReasonHostUnreachable, strings.Join(silent, ", ")+" cannot be read; trying again")
-	}
-	return status.True(v1alpha1.ReasonSucceeded, "")
 }
 
 // capable compares what the hosts have with what their declaration offers; the first thing that is wrong is told.

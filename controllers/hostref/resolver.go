@@ -97,8 +97,11 @@ func (h Hosts) Pending() bool {
 	}
 	stalled := meta.FindStatusCondition(h.Object.Status.Conditions, string(v1alpha1.ConditionStalled))
 	// How its hosts are reached may be refused: then nobody reads them.
-	return stalled == nil || stalled.Status != metav1.ConditionTrue || stalled.Reason != string(v1alpha1.ReasonInvalidSpec)
+	return stalled == nil || stalled.Status != metav1.ConditionTrue || !slices.Contains(unreached, v1alpha1.Reason(stalled.Reason))
 }
+
+// unreached are the reasons of a HostCluster whose hosts nobody can read.
+var unreached = []v1alpha1.Reason{v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonSecretMissing}
 
 // PendingDelay is when to look again while Pending.
 const PendingDelay = time.Second

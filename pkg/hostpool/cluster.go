@@ -29,19 +29,19 @@ const (
 
 // Cluster is one host cluster: its sessions and the latest snapshot. Its methods may be called from many goroutines.
 type Cluster struct {
-	name     string
-	clock    clock.Clock
-	notify   func(Change)
-	sessions *sessions
-	stop     context.CancelFunc
-	wake     chan struct{}
+	name   string
+	clock  clock.Clock
+	notify func(Change)
+	stop   context.CancelFunc
+	wake   chan struct{}
 
-	mu      sync.Mutex
-	conf    Config
-	facts   *facts
-	no      int
-	latest  *hyperv.Snapshot
-	lastErr error
+	mu       sync.Mutex
+	conf     Config
+	sessions *sessions
+	facts    *facts
+	no       int
+	latest   *hyperv.Snapshot
+	lastErr  error
 	// pending counts the readings under way of each host.
 	pending map[string]int
 	// teller is the host that told about the host cluster last time.
@@ -59,7 +59,7 @@ func newCluster(ctx context.Context, name string, config Config, c clock.Clock, 
 	ctx, cancel := context.WithCancel(ctx)
 	cl := &Cluster{
 		name: name, clock: c, notify: notify, stop: cancel, conf: config, facts: newFacts(), wake: make(chan struct{}, 1), arbiter: make(chan struct{}, 1),
-		sessions: &sessions{driver: config.Driver, agents: map[string]hostagent.Agent{}},
+		sessions: newSessions(config.Driver),
 		pending:  map[string]int{}, proposals: map[string]plan.Proposal{}, movingTo: map[string]string{}, macs: macReservations{},
 	}
 	go cl.poll(ctx)
@@ -72,16 +72,33 @@ func (c *Cluster) config() Config {
 	return c.conf
 }
 
-// reconfigure takes effect at once: what is read may have changed.
+// reconfigure takes effect at once: what is read may have changed. Another driver gets sessions of its own; what is
+// remembered of the hosts stays.
 func (c *Cluster) reconfigure(config Config) {
 	c.mu.Lock()
-	config.Driver = c.conf.Driver
 	same := slices.Equal(c.conf.Pools, config.Pools) && slices.Equal(c.conf.Files, config.Files) && c.conf.PollInterval == config.PollInterval
+	var old *sessions
+	if c.conf.DriverKey != config.DriverKey {
+		same, old = false, c.sessions
+		c.sessions = newSessions(config.Driver)
+	}
+	config.Driver = nil // the sessions have it
 	c.conf = config
 	c.mu.Unlock()
+	if old != nil {
+		// Closing may take as long as a host takes to answer.
+		go func() { _ = old.close() }()
+	}
 	if !same {
 		c.pollNow()
 	}
+}
+
+// current are the sessions to use now.
+func (c *Cluster) current() *sessions {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sessions
 }
 
 func (c *Cluster) pollNow() {
@@ -98,8 +115,21 @@ func (c *Cluster) Snapshot() (*hyperv.Snapshot, error) {
 	return c.latest, c.lastErr
 }
 
+// HostErrors is why hosts did not answer the last time they were asked, by their names.
+func (c *Cluster) HostErrors() map[string]error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errs := map[string]error{}
+	for name, h := range c.facts.hosts {
+		if h.err != nil {
+			errs[name] = h.err
+		}
+	}
+	return errs
+}
+
 func (c *Cluster) poll(ctx context.Context) {
-	defer func() { _ = c.sessions.close() }()
+	defer func() { _ = c.current().close() }()
 	for {
 		c.readAll(ctx)
 		timer := c.clock.NewTimer(c.config().PollInterval)
@@ -253,7 +283,7 @@ func (c *Cluster) askCluster(ctx context.Context, host string) clusterAnswer {
 func (c *Cluster) read(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return c.sessions.run(ctx, b)
+	return c.current().run(ctx, b)
 }
 
 // readHosts asks hosts side by side and waits a while for them: less for one that did not answer the last time. An answer
@@ -323,7 +353,7 @@ func (c *Cluster) readHost(ctx context.Context, name string, no int) {
 	h, err := c.askHost(ctx, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.facts.setHost(name, h, no, err == nil)
+	c.facts.setHost(name, h, no, err)
 }
 
 func (c *Cluster) askHost(ctx context.Context, name string) (hyperv.Host, error) {
@@ -407,7 +437,7 @@ func (c *Cluster) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results
 	runCtx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	b.Target.Host = cmp.Or(b.Target.Host, c.candidates()[0])
-	results, err := c.sessions.run(runCtx, b)
+	results, err := c.current().run(runCtx, b)
 	if err != nil {
 		c.unhear(b.Target.Host)
 	}

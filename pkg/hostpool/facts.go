@@ -28,6 +28,8 @@ type hostFacts struct {
 	host hyperv.Host
 	no   int
 	ok   bool
+	// err is why it is not ok.
+	err error
 	// heard is whether the host has answered, and since the last change whose answer was lost.
 	heard bool
 }
@@ -36,16 +38,17 @@ func newFacts() *facts {
 	return &facts{hosts: map[string]hostFacts{}, downSince: map[string]time.Time{}, memory: newMemory()}
 }
 
-// setHost keeps a host's answer unless a newer one is there. Not ok means that the reading failed.
-func (f *facts) setHost(name string, h hyperv.Host, no int, ok bool) {
+// setHost keeps a host's answer, or why there is none, unless a newer one is there.
+func (f *facts) setHost(name string, h hyperv.Host, no int, err error) {
 	before := f.hosts[name]
 	if no <= before.no {
 		return
 	}
+	ok := err == nil
 	if !ok {
 		h = before.host
 	}
-	f.hosts[name] = hostFacts{host: h, no: no, ok: ok, heard: ok || before.heard}
+	f.hosts[name] = hostFacts{host: h, no: no, ok: ok, err: err, heard: ok || before.heard}
 }
 
 // unhear remembers that the answer to a change was lost on a host.

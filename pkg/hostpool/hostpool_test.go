@@ -752,16 +752,31 @@ func TestSet(t *testing.T) {
 		if len(b.asked()) == 0 {
 			t.Error("more to read is not read at once")
 		}
-		b.conf.DriverKey = "b"
-		other := b.pool.Set("rack1", b.conf)
-		pass(time.Second)
-		if got, ok := b.pool.Get("rack1"); !ok || got != other || other == b.cluster {
-			t.Error("another way to the hosts is not another cluster")
+		opened := 0
+		b.conf.DriverKey, b.conf.Driver = "b", openings{b.conf.Driver, &opened}
+		before, _ := b.cluster.Snapshot()
+		if again := b.pool.Set("rack1", b.conf); again != b.cluster {
+			t.Error("another way to the hosts makes another cluster, which remembers nothing")
 		}
-		if _, err := b.cluster.Run(t.Context(), change("hv01")); !errors.Is(err, hostagent.Canceled) {
-			t.Errorf("through the old one a batch gives %v, want class Canceled", err)
+		pass(time.Second)
+		if opened == 0 {
+			t.Error("the other driver is not used")
+		}
+		if now, _ := b.cluster.Snapshot(); now.Memory.CompleteSnapshots <= before.Memory.CompleteSnapshots {
+			t.Errorf("%d complete snapshots are remembered after %d", now.Memory.CompleteSnapshots, before.Memory.CompleteSnapshots)
 		}
 	})
+}
+
+// openings counts the sessions that a driver opens.
+type openings struct {
+	hostagent.Driver
+	n *int
+}
+
+func (o openings) Open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
+	*o.n++
+	return o.Driver.Open(ctx, target)
 }
 
 func TestRemove(t *testing.T) {

@@ -62,10 +62,6 @@ func (p *Pool) Set(name string, config Config) *Cluster {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, ok := p.clusters[name]
-	if ok && c.config().DriverKey != config.DriverKey {
-		c.stop()
-		ok = false
-	}
 	if !ok {
 		c = p.start(name, config)
 		p.clusters[name] = c

@@ -18,6 +18,10 @@ type sessions struct {
 	closed bool
 }
 
+func newSessions(d hostagent.Driver) *sessions {
+	return &sessions{driver: d, agents: map[string]hostagent.Agent{}}
+}
+
 // run runs a batch on its target's agent. After a transport error the agent is closed: the next batch opens a new
 // session, which begins by waiting for what the old one may still run. That nobody waits for a reading any more is no
 // error of the session: others may have batches on it.

@@ -21,6 +21,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers"
+	"guestclustering.io/operator/controllers/hostcluster"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/test/controlplane"
 )
@@ -84,7 +85,10 @@ func startOperator(driver hostagent.Driver, hostCluster string, namespaces ...st
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
-	Expect(controllers.SetupOn(ctx, mgr, newHurriedClock(), func(v1alpha1.HostAgent) (hostagent.Driver, string, error) { return driver, "in-process", nil })).To(Succeed())
+	drivers := func(v1alpha1.HostAgent, hostcluster.Keys) (hostagent.Driver, string, error) {
+		return driver, "in-process", nil
+	}
+	Expect(controllers.Setup(ctx, mgr, controllers.Options{Drivers: drivers, Clock: newHurriedClock()})).To(Succeed())
 	o := &operator{stop: stop, done: make(chan struct{})}
 	go func() {
 		defer GinkgoRecover()

@@ -21,6 +21,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers"
+	"guestclustering.io/operator/controllers/hostcluster"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/test/controlplane"
@@ -82,7 +83,10 @@ func newRun(b *testing.B) *run {
 	must(b, err)
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	must(b, controllers.Setup(ctx, mgr, func(v1alpha1.HostAgent) (hostagent.Driver, string, error) { return r.world.Driver(), "in-process", nil }))
+	drivers := func(v1alpha1.HostAgent, hostcluster.Keys) (hostagent.Driver, string, error) {
+		return r.world.Driver(), "in-process", nil
+	}
+	must(b, controllers.Setup(ctx, mgr, controllers.Options{Drivers: drivers}))
 	go func() { r.done <- mgr.Start(ctx) }()
 	return r
 }

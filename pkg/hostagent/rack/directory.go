@@ -3,6 +3,7 @@
 package rack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,14 @@ import (
 type Host struct {
 	// Name is the computer name.
 	Name string
-	// Address is host:port.
+	// Address is host:port; what proves itself is asked to be this host.
 	Address string
+	// Connect is where to connect instead, as host:port, when the address does not lead there; empty: to the address.
+	Connect string
 }
+
+// Endpoint is where to connect, as host:port.
+func (h Host) Endpoint() string { return cmp.Or(h.Connect, h.Address) }
 
 // Directory knows where hosts are.
 type Directory struct {

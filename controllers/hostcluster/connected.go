@@ -1,0 +1,85 @@
+package hostcluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/plan"
+	"guestclustering.io/operator/pkg/status"
+)
+
+// connected tells whether every host can be read that should.
+func (v view) connected() status.Fact {
+	if v.seen == nil {
+		return status.Unknown(v1alpha1.ReasonUnknown, "the hosts have not been read yet")
+	}
+	if refused := v.refused(); refused != nil {
+		return status.False(refused.Reason, refused.Message)
+	}
+	if v.seen.Cluster == nil {
+		advice := "no host could tell about the host cluster; check that the agent's address is right, that the hosts are up, and that their cluster has quorum"
+		if v.readErr != nil {
+			advice += ": " + explain(v.readErr)
+		}
+		return status.False(v1alpha1.ReasonHostUnreachable, advice)
+	}
+	var silent []string
+	for _, h := range v.seen.Hosts {
+		if !h.Answered && h.State != hyperv.HostDown {
+			silent = append(silent, h.Name)
+		}
+	}
+	if len(silent) == 0 {
+		return status.True(v1alpha1.ReasonSucceeded, "")
+	}
+	why := ""
+	if err := v.hostErrs[silent[0]]; err != nil {
+		why = ": " + explain(err)
+	}
+	return status.False(v1alpha1.ReasonHostUnreachable, strings.Join(silent, ", ")+" cannot be read; trying again"+why)
+}
+
+// refused is what a host holds against the operator itself, if any does: its credentials, its rights, or the host's own
+// certificate. Trying again mends none of these.
+func (v view) refused() *plan.Block {
+	if v.seen == nil {
+		return nil
+	}
+	if v.seen.Cluster == nil {
+		return refusal("", v.readErr)
+	}
+	for _, h := range v.seen.Hosts {
+		if h.Answered {
+			continue
+		}
+		if b := refusal(h.Name+": ", v.hostErrs[h.Name]); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+func refusal(prefix string, err error) *plan.Block {
+	switch hostagent.ClassOf(err) {
+	case hostagent.Unauthenticated:
+		return &plan.Block{Reason: v1alpha1.ReasonCredentialsRefused, Message: fmt.Sprintf("%s%s; correct the Secret: until it changes they are not tried again", prefix, explain(err))}
+	case hostagent.Forbidden:
+		return &plan.Block{Reason: v1alpha1.ReasonAccessDenied, Message: prefix + explain(err)}
+	default:
+		return nil
+	}
+}
+
+// explain is an error's text without what changes with every try: the number of our end of a connection.
+func explain(err error) string {
+	text := err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		text = strings.ReplaceAll(text, op.Error(), op.Err.Error())
+	}
+	return text
+}

@@ -46,12 +46,24 @@ func (g *Gate) Enter(ctx context.Context) (*Try, error) {
 		}
 		select {
 		case g.alone <- struct{}{}:
+			// The verdict may have come while this one got here.
+			if t, err := g.verdict(); t != nil || err != nil {
+				<-g.alone
+				return t, err
+			}
 			return g.first(), nil
 		case <-g.known:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Known says whether the credentials were accepted once, and gives a *RefusedError when they were refused.
+func (g *Gate) Known() (accepted bool, refused error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.accepted, g.refused
 }
 
 // verdict gives what is known, or nothing.

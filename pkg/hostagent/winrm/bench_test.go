@@ -17,7 +17,7 @@ func TestRoundTripsOfABatch(t *testing.T) {
 	a := newAuthority(t)
 	for name, make := range modes(a) {
 		t.Run(name, func(t *testing.T) {
-			r := newRack(t, a, make(t), wsman.Limits{})
+			r := newCluster(t, a, make(t), wsman.Limits{})
 			agent := r.open(t, r.driver(t), "hv01")
 			logins := r.hosts["hv01"].Attempts("operator") + r.hosts["hv01"].Attempts(`guests\operator`)
 			r.traffic.since()
@@ -53,7 +53,7 @@ func BenchmarkCallers(b *testing.B) {
 	a := newAuthority(b)
 	for _, name := range []string{"NTLM", "NTLM sealed"} {
 		b.Run(name, func(b *testing.B) {
-			r := newRack(b, a, modes(a)[name](b), wsman.Limits{})
+			r := newCluster(b, a, modes(a)[name](b), wsman.Limits{})
 			agent := r.open(b, r.driver(b), "hv01")
 			r.traffic.since()
 			b.SetParallelism((8 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
@@ -112,7 +112,7 @@ func benchmark(b *testing.B, a *authority, name string, change func(*Config), ba
 	if change != nil {
 		change(&m.config)
 	}
-	r := newRack(b, a, m, wsman.Limits{})
+	r := newCluster(b, a, m, wsman.Limits{})
 	for _, f := range fill {
 		if err := f(r.world); err != nil {
 			b.Fatal(err)
@@ -129,7 +129,7 @@ func benchmark(b *testing.B, a *authority, name string, change func(*Config), ba
 	r.report(b)
 }
 
-func (r *rack) report(b *testing.B) {
+func (r *cluster) report(b *testing.B) {
 	b.Helper()
 	requests, bytes := r.traffic.since()
 	b.ReportMetric(float64(requests)/float64(b.N), "requests/op")

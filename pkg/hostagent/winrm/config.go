@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // Transport says what carries the messages.
@@ -32,13 +33,8 @@ const (
 	Basic Authentication = "Basic"
 )
 
-// Host is one host and where its listener is.
-type Host struct {
-	// Name is the computer name.
-	Name string
-	// Address is host:port.
-	Address string
-}
+// Host is one host and where its listener is. Its certificate and its Kerberos name are those of the address.
+type Host = rack.Host
 
 // TLS says whom to believe. The certificate chain and the name in it are verified always.
 type TLS struct {

@@ -61,30 +61,3 @@ func TestNewRefusesWhatIsMissingOrForbidden(t *testing.T) {
 		t.Error("a printed config tells its secrets")
 	}
 }
-
-func TestWhereHostsAre(t *testing.T) {
-	tests := map[string]struct {
-		hosts      []Host
-		name, want string
-		text       string
-	}{
-		"listed":                     {hosts: hosts(), name: "HV01", want: "hv01.example.com:5986"},
-		"not listed":                 {hosts: hosts(), name: "hv07", want: "hv07.example.com:5986"},
-		"not listed, a full name":    {hosts: hosts(), name: "hv07.other.net", want: "hv07.other.net:5986"},
-		"not listed, short names":    {hosts: []Host{{"hv01", "hv01:5985"}}, name: "hv07", want: "hv07:5985"},
-		"not listed, after an IP":    {hosts: []Host{{"hv01", "10.0.0.1:5986"}, {"hv02", "hv02.a.b:7"}}, name: "hv07", want: "hv07.a.b:7"},
-		"not listed, only addresses": {hosts: []Host{{"hv01", "[fe80::1]:5986"}}, name: "hv07", text: "the listed ones have IP addresses"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			d, err := newDirectory(test.hosts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			host, err := d.find(test.name)
-			if host.Address != test.want || (err == nil) != (test.text == "") || (err != nil && !strings.Contains(err.Error(), test.text)) {
-				t.Errorf("got %q, %v; want %q, %q", host.Address, err, test.want, test.text)
-			}
-		})
-	}
-}

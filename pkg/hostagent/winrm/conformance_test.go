@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 
 func subject(t *testing.T, a *authority, m mode) conformance.Subject {
 	t.Helper()
-	r := newRack(t, a, m, wsman.Limits{})
+	r := newCluster(t, a, m, wsman.Limits{})
 	return conformance.Subject{
 		Driver: r.driver(t), Host: "hv02", Absent: "hv99", Pool: `C:\ClusterStorage\Gold`,
 		Slow: func(t *testing.T, cmdlet string, by time.Duration) {

@@ -4,11 +4,35 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
+
+// loginError is a login that did not come about though the host, or its domain, answered.
+type loginError struct {
+	class hostagent.Class
+	err   error
+}
+
+func (e *loginError) Error() string { return e.err.Error() }
+func (e *loginError) Unwrap() error { return e.err }
+
+func loginFailed(format string, args ...any) *loginError {
+	return &loginError{class: hostagent.Unauthenticated, err: fmt.Errorf(format, args...)}
+}
+
+// enter passes the gate. Until then nothing has left for the host.
+func enter(ctx context.Context, g *rack.Gate) (*rack.Try, error) {
+	t, err := g.Enter(ctx)
+	if err != nil {
+		return nil, &unsentError{err: err}
+	}
+	return t, nil
+}
 
 // credentials are what a driver proves itself with, on every host.
 type credentials interface {
@@ -30,7 +54,7 @@ func (s settings) hold(context.Context) (logins, error) {
 }
 
 func newCredentials(c Config) (credentials, error) {
-	g := newGate()
+	g := rack.NewGate()
 	switch c.Authentication {
 	case Basic:
 		return settings(func(Host) authentication { return &basic{user: c.User, password: c.Password, gate: g} }), nil
@@ -70,7 +94,7 @@ func notOffered(l *lane, r *reply, scheme, advice string) error {
 type basic struct {
 	user     string
 	password hostagent.Secret
-	gate     *gate
+	gate     *rack.Gate
 }
 
 const (
@@ -83,29 +107,29 @@ func (b *basic) exchange(ctx context.Context, l *lane, body []byte) (*reply, err
 	if err := b.ask(ctx, l); err != nil {
 		return nil, err
 	}
-	t, err := b.gate.enter(ctx)
+	t, err := enter(ctx, b.gate)
 	if err != nil {
 		return nil, err
 	}
 	r, err := l.post(ctx, post{body: body, header: b.header(), dial: true})
 	switch {
 	case err != nil:
-		t.unknown()
+		t.Unknown()
 		return nil, err
 	case r.status != http.StatusUnauthorized:
-		t.accepted()
+		t.Accepted()
 		return r, nil
 	case !offers(r, "Basic"):
-		t.unknown()
+		t.Unknown()
 		return nil, notOffered(l, r, "Basic", adviceBasic)
 	default:
-		return nil, t.refusedBy(l.host.Address, errUnauthorized)
+		return nil, t.RefusedBy(l.host.Address, errUnauthorized)
 	}
 }
 
 // ask finds out whether the host asks for Basic.
 func (b *basic) ask(ctx context.Context, l *lane) error {
-	if err := b.gate.refusal(); err != nil || b.gate.settled() {
+	if accepted, err := b.gate.Known(); accepted || err != nil {
 		return err
 	}
 	r, err := l.post(ctx, post{header: http.Header{}, dial: true})

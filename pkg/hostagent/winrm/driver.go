@@ -3,23 +3,20 @@ package winrm
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"sync"
-	"sync/atomic"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 	"guestclustering.io/operator/pkg/hostagent/session"
 )
 
 type driver struct {
 	config      Config
-	hosts       directory
+	hosts       *rack.Directory
 	tls         *tls.Config
 	credentials credentials
 	leftovers   leftovers
 	memories    memories
-	// next is where a target that names no host is tried first: the listed host that answered last.
-	next atomic.Int64
 }
 
 func newDriver(c Config) (*driver, error) {
@@ -28,7 +25,7 @@ func newDriver(c Config) (*driver, error) {
 	}
 	d := &driver{config: c}
 	var err error
-	if d.hosts, err = newDirectory(c.Hosts); err != nil {
+	if d.hosts, err = rack.NewDirectory(c.Hosts); err != nil {
 		return nil, err
 	}
 	if d.tls, err = newTLS(c); err != nil {
@@ -41,43 +38,9 @@ func newDriver(c Config) (*driver, error) {
 // Open starts a PowerShell on the host, and returns once what an earlier one changes there has ended. A target without a
 // host is tried on the listed ones in turn.
 func (d *driver) Open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
-	if target.VM != "" {
-		return nil, &hostagent.Error{
-			Class: hostagent.Unsupported, Op: "open", Target: target,
-			Err: errors.New("this driver reaches hosts; a guest is reached through its host"),
-		}
-	}
-	if target.Host == "" {
-		return d.openAny(ctx, target)
-	}
-	host, err := d.hosts.find(target.Host)
-	if err != nil {
-		return nil, &hostagent.Error{Class: hostagent.Unreachable, Op: "open", Target: target, Err: err}
-	}
-	return d.open(ctx, host, target)
-}
-
-// openAny tries each listed host once, until one answers or refuses the credentials.
-func (d *driver) openAny(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
-	n := int64(len(d.hosts.listed))
-	first := d.next.Load()
-	var failures []error
-	for i := range n {
-		at := (first + i) % n
-		agent, err := d.open(ctx, d.hosts.listed[at], target)
-		if err == nil {
-			d.next.Store(at)
-			return agent, nil
-		}
-		// One that took all the time is not the first next time.
-		d.next.Store((at + 1) % n)
-		failures = append(failures, err)
-		if ctx.Err() != nil || errors.Is(err, hostagent.Unauthenticated) {
-			break
-		}
-	}
-	last := failures[len(failures)-1]
-	return nil, &hostagent.Error{Class: hostagent.ClassOf(last), Op: "open", Target: target, Err: errors.Join(failures...)}
+	return d.hosts.Open(ctx, target, func(ctx context.Context, host Host) (hostagent.Agent, error) {
+		return d.open(ctx, host, target)
+	})
 }
 
 func (d *driver) open(ctx context.Context, host Host, target hostagent.Target) (hostagent.Agent, error) {

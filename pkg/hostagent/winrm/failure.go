@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // unreadableError is an answer that is none of WS-Man's.
@@ -72,7 +73,8 @@ func notTaken(err error) bool {
 	_, unsent := errors.AsType[*unsentError](err)
 	_, refused := errors.AsType[*refusedError](err)
 	_, said := errors.AsType[*loginError](err)
-	return unsent || refused || said
+	_, credentials := errors.AsType[*rack.RefusedError](err)
+	return unsent || refused || said || credentials
 }
 
 func (l *lane) judge(ctx context.Context, err error) (hostagent.Class, error) {
@@ -81,6 +83,9 @@ func (l *lane) judge(ctx context.Context, err error) (hostagent.Class, error) {
 	}
 	if r, ok := errors.AsType[*refusedError](err); ok {
 		return r.class, err
+	}
+	if _, ok := errors.AsType[*rack.RefusedError](err); ok {
+		return hostagent.Unauthenticated, err
 	}
 	if login, ok := errors.AsType[*loginError](err); ok {
 		return login.class, err

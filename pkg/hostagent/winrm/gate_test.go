@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // However many hosts are opened at once, a wrong password is tried once.
 func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	a := newAuthority(t)
 	certificate := a.server()
-	g := newGate()
+	g := rack.NewGate()
 	var stubs []*stub
 	for range 4 {
 		stubs = append(stubs, newStub(t, certificate, asksFirst(refusesBasic)))
@@ -56,7 +57,7 @@ func TestBasicIsNotOffered(t *testing.T) {
 		w.Header().Set("WWW-Authenticate", "Negotiate")
 		w.WriteHeader(http.StatusUnauthorized)
 	})
-	g := newGate()
+	g := rack.NewGate()
 	l := s.basicLane(t, a, g)
 	_, err := l.call(t.Context(), "open", l.writerOf().create())
 	if !errors.Is(err, hostagent.Unauthenticated) || !strings.Contains(err.Error(), "does not offer Basic but Negotiate") {
@@ -65,7 +66,7 @@ func TestBasicIsNotOffered(t *testing.T) {
 	if s.tries() != 0 {
 		t.Error("the password was told")
 	}
-	if _, err := g.enter(t.Context()); err != nil {
+	if _, err := g.Enter(t.Context()); err != nil {
 		t.Errorf("the password counts as refused: %v", err)
 	}
 }

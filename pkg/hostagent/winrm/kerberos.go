@@ -18,6 +18,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/spnego"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // clientAge is how long logins are made from one client. New sessions then get a new one, with a new ticket, so that the
@@ -31,7 +32,7 @@ type kerberos struct {
 	password    hostagent.Secret
 	keytab      *keytab.Keytab
 	config      *config.Config
-	gate        *gate
+	gate        *rack.Gate
 
 	// turn holds a token while somebody looks for a client or logs in.
 	turn    chan struct{}
@@ -49,7 +50,7 @@ type domainClient struct {
 	retired bool
 }
 
-func newKerberos(c Config, g *gate) (*kerberos, error) {
+func newKerberos(c Config, g *rack.Gate) (*kerberos, error) {
 	k := &kerberos{password: c.Password, gate: g, turn: make(chan struct{}, 1)}
 	if c.Keytab.Reveal() != "" {
 		k.keytab = keytab.New()
@@ -127,7 +128,7 @@ func serviceName(h Host) string {
 
 // login asks the domain for a ticket, with one user counted.
 func (k *kerberos) login(ctx context.Context) (*domainClient, error) {
-	t, err := k.gate.enter(ctx)
+	t, err := enter(ctx, k.gate)
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +142,11 @@ func (k *kerberos) login(ctx context.Context) (*domainClient, error) {
 	}
 	err = within(ctx, c.Login, c.Destroy)
 	if err == nil {
-		t.accepted()
+		t.Accepted()
 		return &domainClient{Client: c, made: time.Now(), users: 1}, nil
 	}
 	if ctx.Err() != nil {
-		t.unknown()
+		t.Unknown()
 		return nil, &unsentError{err: context.Cause(ctx)}
 	}
 	return nil, k.refusal(t, err)
@@ -153,21 +154,21 @@ func (k *kerberos) login(ctx context.Context) (*domainClient, error) {
 
 // refusal says what a failed login means. The library gives the domain's error code only as the symbol in its text, so
 // what the domain refused counts as the password refused, but for clocks that differ.
-func (k *kerberos) refusal(t *try, err error) error {
+func (k *kerberos) refusal(t *rack.Try, err error) error {
 	whom := "the domain " + k.realm
 	e, ok := errors.AsType[krberror.Krberror](err)
 	skew := strings.Contains(err.Error(), "KRB_AP_ERR_SKEW")
 	switch {
 	case skew:
-		t.unknown()
+		t.Unknown()
 		return loginFailed("the clock here and that of %s differ by more than it allows: %w", whom, err)
 	case ok && (e.RootCause == krberror.KDCError || e.RootCause == krberror.KRBMsgError):
-		return t.refusedBy(whom, err)
+		return t.RefusedBy(whom, err)
 	case ok && e.RootCause == krberror.NetworkingError:
-		t.unknown()
+		t.Unknown()
 		return &loginError{hostagent.Unreachable, fmt.Errorf("no domain controller of %s answers: %w", k.realm, err)}
 	default:
-		t.unknown()
+		t.Unknown()
 		return loginFailed("no login at %s: %w", whom, err)
 	}
 }

@@ -118,7 +118,7 @@ func TestKerberosRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := kerberosHost(t, k, a)
 			d := kerberosDriver(t, k, a, s, test.change)
-			host := d.hosts.listed[0]
+			host := d.config.Hosts[0]
 			attempt := func() error {
 				held, err := d.hold(t.Context(), host, hostagent.Target{Host: host.Name})
 				if err != nil {

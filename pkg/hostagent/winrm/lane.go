@@ -115,13 +115,13 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-func (l *lane) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *lane) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	if !l.mayDial.Load() {
 		return nil, errNoConnection
 	}
 	c := &connection{}
 	var err error
-	if c.Conn, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address); err != nil {
+	if c.Conn, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, l.host.Endpoint()); err != nil {
 		return nil, &dialError{err}
 	}
 	if l.tls != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 func dropsConnection(w http.ResponseWriter, _ string) {
@@ -79,7 +80,7 @@ func TestWhatGoesWrongWithARequest(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStub(t, certificate, asksFirst(test.answer))
-			l := s.basicLane(t, a, newGate())
+			l := s.basicLane(t, a, rack.NewGate())
 			_, err := l.call(t.Context(), "send", l.writerOf().send("S", "C", []byte("x")))
 			if got := hostagent.ClassOf(err); got != test.class {
 				t.Errorf("class %s, want %s (%v)", got, test.class, err)
@@ -125,7 +126,7 @@ func TestCertificatesThatAreNotBelieved(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := newLane(s.host(), hostagent.Target{Host: "hv01"}, serverTLS(config, s.host()), &basic{user: "u", password: hostagent.NewSecret("p"), gate: newGate()})
+			l := newLane(s.host(), hostagent.Target{Host: "hv01"}, serverTLS(config, s.host()), &basic{user: "u", password: hostagent.NewSecret("p"), gate: rack.NewGate()})
 			t.Cleanup(l.close)
 			_, err = l.call(t.Context(), "open", l.writerOf().create())
 			if test.text == "" {
@@ -168,7 +169,7 @@ func TestNoWayToTheHost(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			host := Host{Name: "hv01", Address: test.address}
-			l := newLane(host, hostagent.Target{Host: "hv01"}, serverTLS(config, host), &basic{user: "u", password: hostagent.NewSecret("p"), gate: newGate()})
+			l := newLane(host, hostagent.Target{Host: "hv01"}, serverTLS(config, host), &basic{user: "u", password: hostagent.NewSecret("p"), gate: rack.NewGate()})
 			t.Cleanup(l.close)
 			if test.address == mute {
 				l.within = 50 * time.Millisecond
@@ -231,12 +232,17 @@ func TestAHostThatNeverAnswers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := s.basicLane(t, a, newGate())
-			l.auth.(*basic).gate.accepted = true
+			g := rack.NewGate()
+			try, err := g.Enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			try.Accepted()
+			l := s.basicLane(t, a, g)
 			l.within = test.within
 			ctx, cancel := test.ctx(t.Context())
 			defer cancel()
-			_, err := l.call(ctx, "open", l.writerOf().create())
+			_, err = l.call(ctx, "open", l.writerOf().create())
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
 			}
@@ -248,7 +254,7 @@ func TestAHostThatNeverAnswers(t *testing.T) {
 func TestAConnectionThatWasClosedMeanwhile(t *testing.T) {
 	a := newAuthority(t)
 	s := newStub(t, a.server(), asksFirst(says(200, envelope(""))))
-	l := s.basicLane(t, a, newGate())
+	l := s.basicLane(t, a, rack.NewGate())
 	for range 20 {
 		if _, err := l.call(t.Context(), "send", l.writerOf().send("S", "C", nil)); err != nil {
 			t.Fatal(err)
@@ -276,7 +282,7 @@ func TestOneRequestAtATime(t *testing.T) {
 		under--
 		mu.Unlock()
 	}))
-	l := s.basicLane(t, a, newGate())
+	l := s.basicLane(t, a, rack.NewGate())
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {

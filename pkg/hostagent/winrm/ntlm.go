@@ -14,13 +14,14 @@ import (
 	"github.com/bodgit/ntlmssp"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // ntlm logs in once for each connection. Over HTTP it then seals every message.
 type ntlm struct {
 	user, domain string
 	password     hostagent.Secret
-	gate         *gate
+	gate         *rack.Gate
 	sealed       bool
 
 	// conn is the connection that is logged in, and session what its messages are sealed with.
@@ -28,7 +29,7 @@ type ntlm struct {
 	session *ntlmssp.SecuritySession
 }
 
-func newNTLM(c Config, g *gate) *ntlm {
+func newNTLM(c Config, g *rack.Gate) *ntlm {
 	n := &ntlm{user: c.User, password: c.Password, gate: g, sealed: c.Transport == HTTP}
 	// user@domain stays whole: the domain then is empty.
 	if domain, user, ok := strings.Cut(c.User, `\`); ok {
@@ -63,7 +64,7 @@ func (n *ntlm) login(ctx context.Context, l *lane) error {
 	if n.conn != nil && n.conn == l.current() {
 		return nil
 	}
-	if err := n.gate.refusal(); err != nil {
+	if _, err := n.gate.Known(); err != nil {
 		return err
 	}
 	l.drop()
@@ -147,26 +148,26 @@ func answerChallenge(client *ntlmssp.Client, challenge []byte, conn *connection)
 
 // prove sends the proof over the very connection that the challenge came from.
 func (n *ntlm) prove(ctx context.Context, l *lane, proof []byte) error {
-	t, err := n.gate.enter(ctx)
+	t, err := enter(ctx, n.gate)
 	if err != nil {
 		return err
 	}
 	r, err := l.post(ctx, post{header: negotiation(proof)})
 	switch {
 	case err != nil:
-		t.unknown()
+		t.Unknown()
 		if _, unsent := errors.AsType[*unsentError](err); unsent {
 			return err
 		}
 		// The request itself has not been sent, whatever became of the login. That is not tried again: it may count.
 		return &unsentError{err: err}
 	case r.status == http.StatusUnauthorized:
-		return t.refusedBy(l.host.Address, errUnauthorized)
+		return t.RefusedBy(l.host.Address, errUnauthorized)
 	case r.status == http.StatusForbidden, r.status == http.StatusServiceUnavailable:
-		t.unknown()
+		t.Unknown()
 		return statusError(r.status)
 	default:
-		t.accepted()
+		t.Accepted()
 		return nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
 // stub is a listener that answers as a test says. It keeps what came.
@@ -84,7 +85,7 @@ func (s *stub) host() Host {
 }
 
 // basicLane is a lane to the stub with Basic over TLS.
-func (s *stub) basicLane(t testing.TB, a *authority, g *gate) *lane {
+func (s *stub) basicLane(t testing.TB, a *authority, g *rack.Gate) *lane {
 	t.Helper()
 	config, err := newTLS(Config{Transport: HTTPS, Authentication: Basic, TLS: TLS{Roots: a.pem()}})
 	if err != nil {

@@ -77,8 +77,8 @@ func modes(a *authority) map[string]func(t testing.TB) mode {
 	}
 }
 
-// rack is a simulated host cluster whose hosts are reached over WS-Man.
-type rack struct {
+// cluster is a simulated host cluster whose hosts are reached over WS-Man.
+type cluster struct {
 	world   *hypervsim.World
 	hosts   map[string]*wsman.Server
 	config  Config
@@ -112,9 +112,9 @@ func (c countedAgent) Run(ctx context.Context, batch hostagent.Batch) (hostagent
 
 var hostNames = []string{"hv01", "hv02", "hv03", "hv04"}
 
-func newRack(t testing.TB, a *authority, m mode, limits wsman.Limits) *rack {
+func newCluster(t testing.TB, a *authority, m mode, limits wsman.Limits) *cluster {
 	t.Helper()
-	r := &rack{world: quick(t), hosts: map[string]*wsman.Server{}, config: m.config, traffic: &traffic{}}
+	r := &cluster{world: quick(t), hosts: map[string]*wsman.Server{}, config: m.config, traffic: &traffic{}}
 	r.config.Transport = m.transport
 	run := executor.New(counted{r.world.Driver(), &r.changes})
 	for _, name := range hostNames {
@@ -161,7 +161,7 @@ func quick(t testing.TB) *hypervsim.World {
 	return w
 }
 
-func (r *rack) driver(t testing.TB) *driver {
+func (r *cluster) driver(t testing.TB) *driver {
 	t.Helper()
 	d, err := newDriver(r.config)
 	if err != nil {
@@ -170,7 +170,7 @@ func (r *rack) driver(t testing.TB) *driver {
 	return d
 }
 
-func (r *rack) open(t testing.TB, d *driver, host string) hostagent.Agent {
+func (r *cluster) open(t testing.TB, d *driver, host string) hostagent.Agent {
 	t.Helper()
 	agent, err := d.Open(t.Context(), hostagent.Target{Host: host})
 	if err != nil {
@@ -180,7 +180,7 @@ func (r *rack) open(t testing.TB, d *driver, host string) hostagent.Agent {
 	return agent
 }
 
-func (r *rack) shells() int {
+func (r *cluster) shells() int {
 	n := 0
 	for _, s := range r.hosts {
 		n += s.Shells()

@@ -86,14 +86,20 @@ func diskFull(path string) *refusal {
 	return refuse("WriteError", hresultDiskFull, "OperationFailed", path, "There is not enough space on the disk for %q.", path)
 }
 
+// emptyArgument is an error of the executor's own: it makes no call with an empty list.
 func emptyArgument(parameter string) *refusal {
-	return refuse("InvalidData", hresultNone, "ParameterArgumentValidationErrorEmptyArrayNotAllowed", parameter,
+	return refuse("InvalidData", hresultParameter, emptyArray, parameter,
 		"Cannot bind argument to parameter %q because it is an empty array.", parameter)
 }
 
+const (
+	emptyArray     = "ParameterArgumentValidationErrorEmptyArrayNotAllowed"
+	unknownCommand = "CommandNotFoundException"
+)
+
 // bindingReasons is what PowerShell's binder says to the kinds of refusals.
 var bindingReasons = map[surface.Kind]struct{ category, reason string }{
-	surface.UnknownCmdlet:    {"ObjectNotFound", "CommandNotFoundException"},
+	surface.UnknownCmdlet:    {"ObjectNotFound", unknownCommand},
 	surface.UnknownParameter: {"InvalidArgument", "NamedParameterNotFound"},
 	surface.Missing:          {"InvalidArgument", "MissingMandatoryParameter"},
 	surface.Ambiguous:        {"InvalidArgument", "AmbiguousParameterSet"},
@@ -128,7 +134,7 @@ func asCallError(cmdlet string, err error) hostagent.CallError {
 		r = &refusal{category: "NotSpecified", hresult: hresultNone, reason: "OperationFailed", message: err.Error()}
 	}
 	id := r.reason
-	if class := commandClass(cmdlet); class != "" && r.reason != "CommandNotFoundException" {
+	if class := commandClass(cmdlet); class != "" && r.reason != unknownCommand && r.reason != emptyArray {
 		id += "," + class
 	}
 	return hostagent.CallError{FullyQualifiedErrorID: id, Category: r.category, HResult: r.hresult, Target: r.target, Message: r.message}

@@ -356,7 +356,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"an empty list of machines": {
 			calls: func(s scene) []hostagent.Call { return []hostagent.Call{cmdlet.Drives("d", []string{"vm"})} },
-			want:  why{"InvalidData", hresultNone, hostagent.Invalid},
+			want:  why{"InvalidData", hresultParameter, hostagent.Invalid},
 		},
 	}
 	for name, test := range tests {

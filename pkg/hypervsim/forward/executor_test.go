@@ -15,6 +15,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/conformance"
 	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
@@ -115,25 +116,30 @@ func ownNames(m *hypervsim.Model) {
 }
 
 func TestExecutorConforms(t *testing.T) {
-	modes := map[string]session.Options{"streamed": {}, "installed": {Installed: true}}
-	for name, options := range modes {
-		t.Run(name, func(t *testing.T) {
-			conformance.Run(t, func(t *testing.T) conformance.Subject {
-				f := newFixture(t, ownNames)
-				return conformance.Subject{
-					Driver: sessions{f, options}, Host: f.hosts()[1], Absent: "hv99", Pool: gold,
-					Slow: func(t *testing.T, cmdlet string, by time.Duration) {
-						if known, ok := inside[cmdlet]; ok {
-							cmdlet = known
-						}
-						if _, err := f.AddFault(hypervsim.Fault{Cmdlet: cmdlet, Count: 1, Kind: hypervsim.Delay, Delay: by}); err != nil {
-							t.Fatal(err)
-						}
-					},
+	conformance.Run(t, func(t *testing.T) conformance.Subject {
+		f := newFixture(t, ownNames)
+		return conformance.Subject{
+			Driver: sessions{f, session.Options{}}, Host: f.hosts()[1], Absent: "hv99", Pool: gold,
+			Slow: func(t *testing.T, cmdlet string, by time.Duration) {
+				if known, ok := inside[cmdlet]; ok {
+					cmdlet = known
 				}
-			})
-		})
-	}
+				if _, err := f.AddFault(hypervsim.Fault{Cmdlet: cmdlet, Count: 1, Kind: hypervsim.Delay, Delay: by}); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
+
+func TestInstalledExecutor(t *testing.T) {
+	f := newFixture(t, ownNames)
+	agent, err := sessions{f, session.Options{Installed: true}}.Open(t.Context(), hostagent.Target{Host: f.hosts()[2]})
+	f.ok(err)
+	defer func() { f.ok(agent.Close()) }()
+	results, err := agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{cmdlet.Host("h")}})
+	f.ok(err)
+	f.ok(results.Err())
 }
 
 // hosts are the names of the world's hosts.

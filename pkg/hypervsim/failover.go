@@ -40,6 +40,7 @@ func (w *World) failHost(h *host) {
 	w.happened("host " + h.name + " failed")
 	h.powered = false
 	h.failures++
+	h.powerChanges()
 	for _, s := range slices.Clone(h.sessions) {
 		s.ended = true
 		s.lose()
@@ -181,6 +182,7 @@ func (w *World) ReturnHost(name string) error {
 			w.loseMembership(h)
 		}
 		h.powered, h.joining, h.booted = true, true, w.clock.Now()
+		h.powerChanges()
 		w.happened("host " + h.name + " is back")
 		h.join = w.after(w.durations.Join, func() { w.join(h) })
 		return nil

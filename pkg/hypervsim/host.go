@@ -29,6 +29,8 @@ type host struct {
 
 	// powered is whether the host runs and answers at all.
 	powered bool
+	// powerChange is closed and made anew when that changes.
+	powerChange chan struct{}
 	// booted is when it got its power last.
 	booted time.Time
 	// failures counts how often it lost its power: a call that began before does not go on after.
@@ -44,6 +46,23 @@ type host struct {
 	runningTasks map[*runningTask]bool
 }
 
+// Power tells whether a host is powered, and gives a channel that is closed when that changes. A host that there is not is
+// not powered and stays so.
+func (w *World) Power(name string) (on bool, changed <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.hostNamed(name)
+	if h == nil {
+		return false, nil
+	}
+	return h.powered, h.powerChange
+}
+
+func (h *host) powerChanges() {
+	close(h.powerChange)
+	h.powerChange = make(chan struct{})
+}
+
 type vmSwitch struct{ id, name string }
 
 func (w *World) addHost(m HostModel) error {
@@ -56,7 +75,7 @@ func (w *World) addHost(m HostModel) error {
 	}
 	h := &host{
 		world: w, name: m.Name, nodeID: len(w.hosts) + 1, build: m.Build, memory: m.MemoryBytes, processors: m.Processors,
-		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, booted: w.clock.Now(), jobs: map[*work]bool{}, tasks: map[string]*scheduledTask{}, runningTasks: map[*runningTask]bool{},
+		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, powerChange: make(chan struct{}), booted: w.clock.Now(), jobs: map[*work]bool{}, tasks: map[string]*scheduledTask{}, runningTasks: map[*runningTask]bool{},
 		membership: membership{member: true, drain: drainNotInitiated},
 	}
 	for _, name := range m.Switches {

@@ -22,6 +22,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.server.isOff() {
+			reset(conn)
+			continue
+		}
 		switch l.server.faults.take(toConnection, "").kind() {
 		case Refuse:
 			reset(conn)
@@ -31,6 +35,22 @@ func (l *listener) Accept() (net.Conn, error) {
 			return conn, nil
 		}
 	}
+}
+
+// SetPower takes the host's power away or gives it back: without it every shell is gone and nothing is answered.
+func (s *Server) SetPower(on bool) {
+	s.mu.Lock()
+	s.off = !on
+	s.mu.Unlock()
+	if !on {
+		s.Restart()
+	}
+}
+
+func (s *Server) isOff() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.off
 }
 
 // reset closes a connection so that the client sees what it sees of a port where nobody listens.
@@ -64,13 +84,16 @@ func (s *Server) cut() {
 }
 
 // shown is the certificate that a listener over TLS shows: its own, or an expired one on demand.
-func (s *Server) shown(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if s.faults.take(toHandshake, "").kind() == ExpiredCertificate && s.config.Expired != nil {
-		return s.config.Expired, nil
-	}
+func (s *Server) shown(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	fault := s.faults.take(toHandshake, "").kind()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.certificate, nil
+	certificate := s.certificate
+	if fault == ExpiredCertificate && s.config.Expired != nil {
+		certificate = s.config.Expired
+	}
+	s.certificates[hello.Conn] = certificate
+	return certificate, nil
 }
 
 // SetCertificate changes the certificate of connections made from now on.
@@ -82,9 +105,30 @@ func (s *Server) SetCertificate(c tls.Certificate) {
 
 // connection is what the server knows of one TCP connection: NTLM logs on a connection, not a request.
 type connection struct {
+	server *Server
+	// below is the connection that TLS is on, or the connection.
+	below net.Conn
+
 	mu        sync.Mutex
 	challenge *challengeState
 	logon     *logon
+}
+
+// shownCertificate is the certificate that the client has seen, or nil.
+func (c *connection) shownCertificate() *tls.Certificate {
+	if c.server == nil {
+		return nil
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return c.server.certificates[c.below]
+}
+
+func below(conn net.Conn) net.Conn {
+	if secure, ok := conn.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return conn
 }
 
 // forget ends the logon of a connection.
@@ -99,7 +143,7 @@ type connectionKey struct{}
 // connect takes up a new connection.
 func (s *Server) connect(ctx context.Context, conn net.Conn) context.Context {
 	s.keep(conn)
-	return context.WithValue(ctx, connectionKey{}, &connection{})
+	return context.WithValue(ctx, connectionKey{}, &connection{server: s, below: below(conn)})
 }
 
 func (s *Server) disconnect(conn net.Conn, state http.ConnState) {
@@ -107,6 +151,7 @@ func (s *Server) disconnect(conn net.Conn, state http.ConnState) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.connections, conn)
+		delete(s.certificates, below(conn))
 	}
 }
 

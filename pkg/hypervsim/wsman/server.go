@@ -83,8 +83,12 @@ type Server struct {
 	connections map[net.Conn]struct{}
 	// certificate is that of listeners over TLS.
 	certificate *tls.Certificate
-	closed      bool
-	requests    int
+	// certificates are what the connections over TLS were shown.
+	certificates map[net.Conn]*tls.Certificate
+	closed       bool
+	// off is whether the host has no power.
+	off      bool
+	requests int
 
 	stop context.CancelFunc
 	// background is what ends with Close.
@@ -99,8 +103,8 @@ func New(config Config) *Server {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		config: config, shells: map[string]*shell{}, connections: map[net.Conn]struct{}{},
-		stop: stop, logons: newLogons(config.Authentication), faults: newFaultList(),
+		config: config, shells: map[string]*shell{}, connections: map[net.Conn]struct{}{}, certificates: map[net.Conn]*tls.Certificate{},
+		stop: stop, logons: newLogons(config.Host, config.Authentication), faults: newFaultList(),
 	}
 	ticker := config.Clock.NewTicker(time.Second)
 	s.background.Go(func() {

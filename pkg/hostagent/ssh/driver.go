@@ -50,7 +50,9 @@ func (d *driver) starter(host rack.Host, target hostagent.Target) session.Start 
 			_ = client.Close()
 			return nil, fail("start PowerShell", err)
 		}
-		p.lost = func(err error) error { return &hostagent.Error{Class: hostagent.Unreachable, Op: "talk to PowerShell", Target: target, Err: err} }
+		p.lost = func(err error) error {
+			return &hostagent.Error{Class: hostagent.Unreachable, Op: "talk to PowerShell", Target: target, Err: err}
+		}
 		p.background.Go(func() { p.keepAlive(d.config.Clock) })
 		return p, nil
 	}

@@ -24,8 +24,8 @@ func (e *execRefusedError) Unwrap() error { return e.err }
 
 // judge finds the class of what kept a PowerShell from being started, and says what to do.
 func judge(ctx context.Context, host rack.Host, err error) (hostagent.Class, error) {
-	if class := said(err); class != "" {
-		return class, err
+	if class, why := said(err); class != "" {
+		return class, why
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -42,21 +42,24 @@ func judge(ctx context.Context, host rack.Host, err error) (hostagent.Class, err
 	return hostagent.Unreachable, fmt.Errorf("%s: %s: %w", host.Address, advice(err), err)
 }
 
-// said is the class of an answer that speaks for itself, or "".
-func said(err error) hostagent.Class {
-	_, hostKey := errors.AsType[*hostKeyError](err)
-	_, exec := errors.AsType[*execRefusedError](err)
-	_, refused := errors.AsType[*rack.RefusedError](err)
-	_, key := errors.AsType[*keyRefusedError](err)
-	_, method := errors.AsType[*notOfferedError](err)
-	switch {
-	case hostKey, exec:
-		return hostagent.Forbidden
-	case refused, key, method:
-		return hostagent.Unauthenticated
-	default:
-		return ""
+// said finds an answer that speaks for itself, and its class.
+func said(err error) (hostagent.Class, error) {
+	if why, ok := errors.AsType[*hostKeyError](err); ok {
+		return hostagent.Forbidden, why
 	}
+	if why, ok := errors.AsType[*execRefusedError](err); ok {
+		return hostagent.Forbidden, why
+	}
+	if why, ok := errors.AsType[*rack.RefusedError](err); ok {
+		return hostagent.Unauthenticated, why
+	}
+	if why, ok := errors.AsType[*keyRefusedError](err); ok {
+		return hostagent.Unauthenticated, why
+	}
+	if why, ok := errors.AsType[*notOfferedError](err); ok {
+		return hostagent.Unauthenticated, why
+	}
+	return "", nil
 }
 
 func advice(err error) string {

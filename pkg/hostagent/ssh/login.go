@@ -20,7 +20,7 @@ const reach = 10 * time.Second
 
 // connect makes a connection with a login. What it comes to is for judge.
 func (d *driver) connect(ctx context.Context, host rack.Host) (*ssh.Client, error) {
-	conn, err := (&net.Dialer{Timeout: reach}).DialContext(ctx, "tcp", host.Address)
+	conn, err := (&net.Dialer{Timeout: reach}).DialContext(ctx, "tcp", host.Endpoint())
 	if err != nil {
 		return nil, &dialError{err}
 	}

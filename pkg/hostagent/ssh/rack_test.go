@@ -235,6 +235,15 @@ func (s *servers) kill() {
 	s.pids = nil
 }
 
+// signal sends every sshd a signal.
+func (s *servers) signal(signal syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, group := range s.groups {
+		_ = syscall.Kill(-group, signal)
+	}
+}
+
 func (s *servers) driver() *driver {
 	s.t.Helper()
 	d, err := newDriver(s.config)

@@ -46,16 +46,17 @@ func Fingerprint(c *x509.Certificate) string {
 
 // logons checks who is who.
 type logons struct {
+	host   string
 	config Authentication
-	users  map[string]User
 
-	mu sync.Mutex
-	// wrong counts wrong passwords in a row, attempts all logons that were decided, by user.
-	wrong, attempts map[string]int
+	mu    sync.Mutex
+	users map[string]User
+	// wrong counts wrong passwords in a row, attempts all logons that were decided and refused those that were refused, by user.
+	wrong, attempts, refused map[string]int
 }
 
-func newLogons(config Authentication) *logons {
-	l := &logons{config: config, users: map[string]User{}, wrong: map[string]int{}, attempts: map[string]int{}}
+func newLogons(host string, config Authentication) *logons {
+	l := &logons{host: host, config: config, users: map[string]User{}, wrong: map[string]int{}, attempts: map[string]int{}, refused: map[string]int{}}
 	for name, user := range config.Users {
 		l.users[strings.ToLower(name)] = user
 	}
@@ -119,10 +120,10 @@ func (l *logons) connected(r *http.Request) *logon {
 	if c.logon == nil {
 		return nil
 	}
-	if l.mustSeal(r) && (!sealedMessage(r) || c.logon.seal == nil) {
+	if l.mustSeal(r) && !sealedMessage(r) {
 		return nil
 	}
-	return c.logon.forMessage(r)
+	return l.forMessage(r, c.logon)
 }
 
 func sealedMessage(r *http.Request) bool {
@@ -131,17 +132,21 @@ func sealedMessage(r *http.Request) bool {
 
 func (l *logons) mustSeal(r *http.Request) bool { return r.TLS == nil && !l.config.AllowUnencrypted }
 
-// forMessage is the logon without its seal for a message that has none.
-func (l *logon) forMessage(r *http.Request) *logon {
-	if sealedMessage(r) {
-		return l
+// forMessage is a connection's logon for one message: without its seal for a message that has none, and nil where there
+// must be one. The last leg of a logon may carry nothing.
+func (l *logons) forMessage(r *http.Request, who *logon) *logon {
+	switch {
+	case sealedMessage(r) && who.seal != nil:
+		return who
+	case sealedMessage(r), l.mustSeal(r) && r.ContentLength != 0:
+		return nil
 	}
-	return &logon{user: l.user, mode: l.mode, administrator: l.administrator}
+	return &logon{user: who.user, mode: who.mode, administrator: who.administrator}
 }
 
 func (l *logons) basic(r *http.Request) *logon {
 	name, password, ok := r.BasicAuth()
-	if !ok || !l.config.Basic || r.TLS == nil && !l.config.AllowUnencrypted {
+	if !ok || !l.config.Basic || l.mustSeal(r) {
 		return nil
 	}
 	user, key, known := l.user(name, "")
@@ -163,8 +168,12 @@ func (l *logons) byCertificate(r *http.Request) *logon {
 
 // user finds an account by its name in any of its forms, and the name by which it is counted.
 func (l *logons) user(name, domain string) (User, string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	bare := name
 	if d, n, ok := strings.Cut(name, `\`); ok {
+		domain, bare = d, n
+	} else if n, d, ok := strings.Cut(name, "@"); ok {
 		domain, bare = d, n
 	}
 	for _, form := range []string{domain + `\` + bare, name, bare} {
@@ -184,9 +193,9 @@ func (l *logons) decide(key string, user User, right bool, mode string) *logon {
 	locked := l.config.LockoutThreshold > 0 && l.wrong[key] >= l.config.LockoutThreshold
 	if !right {
 		l.wrong[key]++
-		return nil
 	}
-	if locked {
+	if !right || locked {
+		l.refused[key]++
 		return nil
 	}
 	l.wrong[key] = 0
@@ -200,16 +209,34 @@ func (s *Server) Attempts(user string) int {
 	return s.logons.attempts[strings.ToLower(user)]
 }
 
+// Refusals counts a user's logons that were refused: for a wrong password, or because the account is locked.
+func (s *Server) Refusals(user string) int {
+	s.logons.mu.Lock()
+	defer s.logons.mu.Unlock()
+	return s.logons.refused[strings.ToLower(user)]
+}
+
+// SetPassword gives a user another password, and unlocks the account. What is logged on stays so.
+func (s *Server) SetPassword(user, password string) {
+	s.logons.mu.Lock()
+	defer s.logons.mu.Unlock()
+	key := strings.ToLower(user)
+	account := s.logons.users[key]
+	account.Password = password
+	s.logons.users[key], s.logons.wrong[key] = account, 0
+}
+
 // offers are the ways to log on that a 401 names.
 func (l *logons) offers(r *http.Request) []string {
 	var out []string
-	if l.config.NTLM || l.config.Kerberos != nil {
+	kerberos := l.config.Kerberos != nil && !l.mustSeal(r)
+	if l.config.NTLM || kerberos {
 		out = append(out, "Negotiate")
 	}
-	if l.config.Kerberos != nil {
+	if kerberos {
 		out = append(out, "Kerberos")
 	}
-	if l.config.Basic && (r.TLS != nil || l.config.AllowUnencrypted) {
+	if l.config.Basic && !l.mustSeal(r) {
 		out = append(out, `Basic realm="WSMAN"`)
 	}
 	return out

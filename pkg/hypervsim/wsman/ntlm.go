@@ -6,6 +6,8 @@ import (
 	"crypto/md5" // NTLM is made of it
 	"crypto/rand"
 	"crypto/rc4" // NTLM is made of it
+	"crypto/sha256"
+	"crypto/tls"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -40,6 +42,8 @@ const (
 	flagKeyExchange     = 0x40000000
 	flag56              = 0x80000000
 
+	// strong is what sealing needs. Some clients leave flagSign out by mistake, and seal all the same.
+	strong = flagSeal | flagExtendedSession | flagKeyExchange | flag128
 	// always is offered to every client; what else is offered, only to those that ask.
 	always  = flagUnicode | flagNTLM | flagTargetServer | flagTargetInfo
 	offered = flagUnicode | flagRequestTarget | flagSign | flagSeal | flagNTLM | flagAlwaysSign | flagTargetServer |
@@ -60,10 +64,10 @@ type challengeState struct {
 	challenge          [8]byte
 }
 
-func newChallenge(negotiate []byte) *challengeState {
+func newChallenge(negotiate []byte, host string) *challengeState {
 	c := &challengeState{negotiate: bytes.Clone(negotiate)}
 	_, _ = rand.Read(c.challenge[:]) // never fails
-	name, info := wide("HOST"), targetInfo()
+	name, info := wide(strings.ToUpper(host)), targetInfo(host)
 	const header = 56
 	m := make([]byte, header, header+len(name)+len(info))
 	copy(m, ntlmSignature)
@@ -86,7 +90,7 @@ func asked(negotiate []byte) uint32 {
 }
 
 // targetInfo names the server. Its timestamp makes clients send an integrity code.
-func targetInfo() []byte {
+func targetInfo(host string) []byte {
 	var b []byte
 	pair := func(id uint16, value []byte) {
 		b = binary.LittleEndian.AppendUint16(b, id)
@@ -95,10 +99,11 @@ func targetInfo() []byte {
 	}
 	const unixEpoch = 116444736000000000 // in 100 ns since 1601
 	stamp := binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixNano()/100+unixEpoch))
-	pair(2, wide("HOST"))
-	pair(1, wide("HOST"))
-	pair(4, wide("host"))
-	pair(3, wide("host"))
+	netbios, dns := wide(strings.ToUpper(host)), wide(strings.ToLower(host))
+	pair(2, netbios)
+	pair(1, netbios)
+	pair(4, dns)
+	pair(3, dns)
 	pair(7, stamp)
 	pair(0, nil)
 	return b
@@ -112,61 +117,68 @@ func putField(at []byte, length, offset int) {
 
 // authenticate is what a client's last message holds.
 type authenticate struct {
-	message                     []byte
-	response                    []byte
-	domain, user                string
-	encryptedKey                []byte
-	flags                       uint32
-	hasIntegrity                bool
-	integrity                   []byte
-	messageWithoutIntegrityCode []byte
+	response     []byte
+	domain, user string
+	encryptedKey []byte
+	flags        uint32
+	// pairs are the response's own copy of the target information, with what the client added.
+	pairs map[uint16][]byte
+	// integrity is the code over all three messages, where there is one; it is computed over withoutCode.
+	integrity, withoutCode []byte
 }
 
+const (
+	pairFlags   = 6
+	pairBinding = 10
+
+	hasIntegrity = 2
+)
+
 func parseAuthenticate(m []byte) (authenticate, bool) {
-	a := authenticate{message: m}
+	var a authenticate
 	if len(m) < 64 {
 		return a, false
 	}
 	fields := make([][]byte, 6)
 	for i := range fields {
 		at := m[12+8*i:]
-		length, offset := int(binary.LittleEndian.Uint16(at)), int(binary.LittleEndian.Uint32(at[4:]))
-		if offset < 0 || offset+length > len(m) {
+		length, offset := int(binary.LittleEndian.Uint16(at)), int64(binary.LittleEndian.Uint32(at[4:]))
+		if offset+int64(length) > int64(len(m)) {
 			return a, false
 		}
-		fields[i] = m[offset : offset+length]
+		fields[i] = m[offset : offset+int64(length)]
 	}
 	a.response, a.domain, a.user, a.encryptedKey = fields[1], narrow(fields[2]), narrow(fields[3]), fields[5]
 	a.flags = binary.LittleEndian.Uint32(m[60:])
-	if a.hasIntegrity = providesIntegrity(a.response) && len(m) >= 88; a.hasIntegrity {
+	a.pairs = pairsOf(a.response)
+	if given := a.pairs[pairFlags]; len(given) == 4 && binary.LittleEndian.Uint32(given)&hasIntegrity != 0 && len(m) >= 88 {
 		a.integrity = m[72:88]
-		a.messageWithoutIntegrityCode = bytes.Clone(m)
-		clear(a.messageWithoutIntegrityCode[72:88])
+		a.withoutCode = bytes.Clone(m)
+		clear(a.withoutCode[72:88])
 	}
+	// The older responses have 24 bytes: no version 2.
 	return a, len(a.response) > 24
 }
 
-// providesIntegrity reads in a response's own copy of the target information whether the message has an integrity code.
-func providesIntegrity(response []byte) bool {
-	const avFlags, integrity = 6, 2
-	if len(response) < 44 {
-		return false
+func pairsOf(response []byte) map[uint16][]byte {
+	const head = 44
+	out := map[uint16][]byte{}
+	if len(response) < head {
+		return out
 	}
-	for pairs := response[44:]; len(pairs) >= 4; {
-		id, n := binary.LittleEndian.Uint16(pairs), int(binary.LittleEndian.Uint16(pairs[2:]))
-		if id == 0 || len(pairs) < 4+n {
-			return false
+	for rest := response[head:]; len(rest) >= 4; {
+		id, n := binary.LittleEndian.Uint16(rest), int(binary.LittleEndian.Uint16(rest[2:]))
+		if id == 0 || len(rest) < 4+n {
+			break
 		}
-		if id == avFlags && n == 4 {
-			return binary.LittleEndian.Uint32(pairs[4:])&integrity != 0
-		}
-		pairs = pairs[4+n:]
+		out[id], rest = rest[4:4+n], rest[4+n:]
 	}
-	return false
+	return out
 }
 
-// ntlm checks a client's proof and gives its logon.
-func (l *logons) ntlm(c *challengeState, message []byte) *logon {
+// ntlm checks a client's proof and gives its logon. What binds it to a TLS connection is checked where there is one, as a
+// CbtHardeningLevel of Relaxed has it.
+func (l *logons) ntlm(c *challengeState, message []byte, shown *tls.Certificate) *logon {
 	a, ok := parseAuthenticate(message)
 	if !ok {
 		return nil
@@ -174,16 +186,30 @@ func (l *logons) ntlm(c *challengeState, message []byte) *logon {
 	user, key, known := l.user(a.user, a.domain)
 	owf := hmacMD5(passwordHash(user.Password), wide(strings.ToUpper(a.user)+a.domain))
 	proof := hmacMD5(owf, c.challenge[:], a.response[16:])
-	right := known && hmac.Equal(proof, a.response[:16])
+	right := known && hmac.Equal(proof, a.response[:16]) && boundTo(shown, a.pairs[pairBinding])
 	session := sessionKey(a, hmacMD5(owf, proof))
-	if right && a.hasIntegrity {
-		right = hmac.Equal(a.integrity, hmacMD5(session, c.negotiate, c.message, a.messageWithoutIntegrityCode))
+	if a.integrity != nil {
+		right = right && hmac.Equal(a.integrity, hmacMD5(session, c.negotiate, c.message, a.withoutCode))
 	}
 	who := l.decide(key, user, right, "NTLM")
-	if who != nil && a.flags&flagSeal != 0 {
+	if who != nil && a.flags&strong == strong {
 		who.seal = newSeal(session)
 	}
 	return who
+}
+
+// boundTo reports whether a client has seen the certificate that was shown to it (RFC 5929, tls-server-end-point, with the
+// SHA-256 of the certificates of this package), or does not say.
+func boundTo(shown *tls.Certificate, binding []byte) bool {
+	if shown == nil || len(binding) == 0 || bytes.Equal(binding, make([]byte, md5.Size)) {
+		return true
+	}
+	certificate := sha256.Sum256(shown.Certificate[0])
+	data := append([]byte("tls-server-end-point:"), certificate[:]...)
+	// No addresses of either side, then the data: RFC 2744, 3.11.
+	bindings := binary.LittleEndian.AppendUint32(make([]byte, 16), uint32(len(data)))
+	want := md5.Sum(append(bindings, data...))
+	return bytes.Equal(binding, want[:])
 }
 
 func sessionKey(a authenticate, base []byte) []byte {

@@ -46,16 +46,24 @@ type host struct {
 	runningTasks map[*runningTask]bool
 }
 
-// Power tells whether a host is powered, and gives a channel that is closed when that changes. A host that there is not is
-// not powered and stays so.
-func (w *World) Power(name string) (on bool, changed <-chan struct{}) {
+// Power is whether a host runs.
+type Power struct {
+	On bool
+	// Booted is when it got its power last.
+	Booted time.Time
+	// Changed is closed when On or Booted differs.
+	Changed <-chan struct{}
+}
+
+// Power tells whether a host runs. A host that does not exist is off and stays so.
+func (w *World) Power(name string) Power {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hostNamed(name)
 	if h == nil {
-		return false, nil
+		return Power{}
 	}
-	return h.powered, h.powerChange
+	return Power{On: h.powered, Booted: h.booted, Changed: h.powerChange}
 }
 
 func (h *host) powerChanges() {

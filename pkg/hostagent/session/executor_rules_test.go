@@ -1,0 +1,220 @@
+package session_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/surface"
+	"guestclustering.io/operator/test/powershell"
+)
+
+// facts reads the facts about the cmdlets that the operator calls.
+func facts(t *testing.T) surface.Facts {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "hyperv", "surface", "facts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f surface.Facts
+	if err := json.Unmarshal(raw, &f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+var (
+	surfaceTable = regexp.MustCompile(`(?s)\$Surface = @\{\n(.*?)\n\}`)
+	surfaceEntry = regexp.MustCompile(`'([A-Za-z0-9.-]+)'( =)?`)
+)
+
+// The table of what may be run is the facts' and no more.
+func TestExecutorRunsTheCmdletsOfTheFacts(t *testing.T) {
+	table := surfaceTable.FindStringSubmatch(session.Executor)
+	if table == nil {
+		t.Fatal("the executor has no table of cmdlets")
+	}
+	got := map[string][]string{}
+	module := ""
+	for _, entry := range surfaceEntry.FindAllStringSubmatch(table[1], -1) {
+		if entry[2] != "" {
+			module = entry[1]
+			got[module] = nil
+			continue
+		}
+		got[module] = append(got[module], entry[1])
+	}
+	want := map[string][]string{}
+	cmdlets := facts(t).Cmdlets
+	for _, name := range slices.Sorted(maps.Keys(cmdlets)) {
+		switch c := cmdlets[name]; {
+		case c.Module == "": // a named function
+		case c.Inside:
+			want[c.Module] = append(want[c.Module], []string{}...)
+		default:
+			want[c.Module] = append(want[c.Module], name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("cmdlets by module (-facts +executor):\n%s", diff)
+	}
+}
+
+// The .NET types of the executor. Each is in .NET Framework 4.6.2 and in .NET, by Microsoft's API documentation.
+var coreTypes = []string{
+	"ArgumentException", "BitConverter", "Collections.Generic.HashSet[string]", "Collections.Generic.List[object]", "Collections.Generic.Queue[string]",
+	"Collections.IDictionary", "Collections.IEnumerable", "Collections.Specialized.OrderedDictionary", "Console", "Convert", "DateTime",
+	"Diagnostics.Stopwatch", "Environment", "Globalization.CultureInfo", "IO.Compression.CompressionLevel", "IO.Compression.CompressionMode",
+	"IO.Compression.GZipStream", "IO.MemoryStream", "IO.Stream", "IO.StreamReader", "IO.TextReader", "IO.TextWriter",
+	"Management.Automation.CommandNotFoundException", "Management.Automation.ErrorRecord", "Management.Automation.Language.FunctionDefinitionAst",
+	"Management.Automation.PSCredential", "Management.Automation.PowerShell", "Management.Automation.Runspaces.InitialSessionState",
+	"Management.Automation.Runspaces.RunspaceFactory", "Management.Automation.Runspaces.SessionStateFunctionEntry",
+	"Management.Automation.Runspaces.SessionStateVariableEntry", "Management.Automation.SwitchParameter", "Math", "Net.NetworkCredential",
+	"Runtime.Serialization.Json.JsonReaderWriterFactory", "Security.Cryptography.SHA256CryptoServiceProvider", "StringComparer", "Text.Encoding",
+	"Text.UTF8Encoding", "Threading.Mutex", "Threading.SemaphoreSlim", "Threading.Thread", "TimeSpan", "UnauthorizedAccessException",
+	"Xml.XmlDictionaryReaderQuotas", "Xml.XmlDocument",
+	// PowerShell's own names of types.
+	"array", "bool", "byte[]", "char", "datetime", "datetimeoffset", "decimal", "double", "enum", "hashtable", "int", "long", "psobject", "ref", "securestring",
+	"securestring[]", "single", "string", "string[]",
+}
+
+// The executor's own plumbing keeps to the language: a cmdlet in it would have to be loaded, logged and stood in for.
+func TestExecutorKeepsToWindowsPowerShell51(t *testing.T) {
+	core, found := strings.CutPrefix(session.Executor, session.Functions)
+	if !found {
+		t.Fatal("the executor does not begin with the named functions")
+	}
+	seen := powershell.Inspect(t, core)
+	for _, problem := range seen.Problems {
+		t.Error(problem)
+	}
+	// What the table allows is run by a variable: it has no name here, and parameters at most.
+	own := append(seen.Functions, "Get-Command", "Set-StrictMode", "", "ErrorAction")
+	for _, command := range seen.Commands {
+		if name, _, _ := strings.Cut(command, " "); !slices.Contains(own, name) {
+			t.Errorf("the executor runs %s", name)
+		}
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(seen.Types))) {
+		if !slices.Contains(coreTypes, name) {
+			t.Errorf("[%s] is not among the types that are known to be in .NET Framework 4.6.2", name)
+		}
+	}
+	for _, name := range coreTypes {
+		if !slices.Contains(seen.Types, name) {
+			t.Errorf("[%s] is not used any more", name)
+		}
+	}
+	for _, name := range seen.Functions {
+		if strings.Contains(name, "-") {
+			t.Errorf("%s looks like a named function, which belong into functions.ps1", name)
+		}
+	}
+}
+
+// makesCode finds whatever makes code of a text. The executor's own functions reach the pool by their definitions.
+var makesCode = regexp.MustCompile(`(?i)Invoke-Expression|\$input\b|\[scriptblock\]::|NewScriptBlock|AddScript|InvokeScript|ExpandString|Add-Type`)
+
+func TestExecutorIsPlain(t *testing.T) {
+	for i, line := range strings.Split(session.Executor, "\n") {
+		if strings.ContainsFunc(line, func(r rune) bool { return r > '~' || r < ' ' }) {
+			t.Errorf("line %d is not plain ASCII: %q", i+1, line)
+		}
+		if word := makesCode.FindString(line); word != "" {
+			t.Errorf("line %d: %s", i+1, word)
+		}
+	}
+	if n := strings.Count(session.StreamedArguments, "ScriptBlock"); n != 1 {
+		t.Errorf("the bootstrap makes %d blocks, want the executor's", n)
+	}
+	script := arguments("")[len(arguments(""))-1]
+	if strings.ContainsAny(script, "\"%\r\n") || strings.Contains(script, "$input") || len(session.PowerShell)+len(session.StreamedArguments) > 1000 {
+		t.Errorf("the bootstrap is not safe on a command line: %s", script)
+	}
+	if seen := powershell.Inspect(t, script); len(seen.Problems) > 0 || len(seen.Commands) != 1 {
+		t.Errorf("the bootstrap: %+v", seen)
+	}
+}
+
+// recording are stand-ins for every cmdlet of the facts that note every value that reaches them.
+func recording(t *testing.T) (modules string, recorded func() string) {
+	t.Helper()
+	modules = t.TempDir()
+	file := filepath.Join(modules, "recorded")
+	body := `$text = foreach ($name in $PSBoundParameters.Keys) {
+        foreach ($v in $PSBoundParameters[$name]) { if ($v -isnot [securestring] -and $v -isnot [pscredential]) { "$name=$v $($v.psobject.BaseObject)" } else { "$name is a $($v.GetType().Name)" } }
+    }
+    [Threading.Monitor]::Enter([AppDomain]::CurrentDomain)
+    try { [IO.File]::AppendAllText('` + file + `', "$($MyInvocation.MyCommand) $text ") } finally { [Threading.Monitor]::Exit([AppDomain]::CurrentDomain) }`
+	stubs, err := surface.StubsByModule(hyperv.Build2025, body, "Windows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range stubs {
+		dir := filepath.Join(modules, s.Module)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		// Every type of a parameter here that only Windows has takes what it is given.
+		text := windowsTypes.ReplaceAllString(s.Text, "object")
+		if err := os.WriteFile(filepath.Join(dir, s.Module+".psm1"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return modules, func() string {
+		text, err := os.ReadFile(file)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
+var windowsTypes = regexp.MustCompile(`Windows\.\w+`)
+
+// No cmdlet is given a secret as text, whatever parameter a request names, and nothing that comes back holds one.
+func TestExecutorKeepsSecrets(t *testing.T) {
+	const secret = "correct horse battery staple"
+	modules, recorded := recording(t)
+	e := startEngine(t, engineOptions{modules: modules}).ready()
+	values := map[string]hostagent.Value{
+		"secret":  hostagent.NewSecret(secret),
+		"account": hostagent.Credential{User: "u", Password: hostagent.NewSecret(secret)},
+		"list":    hostagent.List{hostagent.Text("a"), hostagent.NewSecret(secret)},
+	}
+	cmdlets := facts(t).Cmdlets
+	for _, name := range slices.Sorted(maps.Keys(cmdlets)) {
+		var calls []hostagent.Call
+		for parameter := range cmdlets[name].Parameters {
+			for kind, v := range values {
+				calls = append(calls, call(parameter+" "+kind, name, p{parameter: v}, "x"))
+			}
+		}
+		answer, err := json.Marshal(e.run(calls...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(answer), secret) {
+			t.Errorf("%s: the secret came back: %s", name, answer)
+		}
+	}
+	if r := e.run(call("a", "Get-VM", p{"Name": hostagent.Text("noted")}))[0]; r.State != hostagent.Done {
+		t.Fatalf("the stand-ins do not work: %+v", r)
+	}
+	e.write("bye")
+	e.end()
+	text := recorded()
+	if !strings.Contains(text, "noted") || strings.Contains(text, secret) || strings.Contains(text, "=System.Security") || strings.Contains(e.stderr.String(), secret) {
+		t.Errorf("what reached the cmdlets:\n%s", text)
+	}
+}

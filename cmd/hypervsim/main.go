@@ -18,6 +18,7 @@ import (
 
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/pkg/hypervsim/endpoint"
+	"guestclustering.io/operator/pkg/hypervsim/remoting"
 )
 
 func main() {
@@ -34,6 +35,10 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("hypervsim", flag.ExitOnError)
 	address := flags.String("listen", "127.0.0.1:7100", "loopback `address` to listen on, as host:port; port 0 takes a free one")
 	speed := flags.Float64("speed", 1, "how many times faster than real time the world's clock runs")
+	https := flags.String("winrm", "", "loopback `address` at which the first host serves WinRM over TLS, as host:port; the other hosts take the ports after it; port 0 takes free ones")
+	plain := flags.String("winrm-http", "", "the same for WinRM over plain HTTP, where every message is sealed")
+	dir := flags.String("winrm-dir", "", "`folder` to write what clients of WinRM need into: ca.crt, username, password, client.crt, client.key, hosts.yaml")
+	powershell := flags.String("powershell", "", "`program` of a PowerShell to run in WinRM's shells; without it a stand-in runs the executor's part alone")
 	model := flags.String("model", "", "YAML or JSON `file` with the host cluster; what it leaves out, and without it everything, is as in the default model")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -41,8 +46,10 @@ func run(ctx context.Context, args []string) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
 	}
-	if err := checkLoopback(*address); err != nil {
-		return err
+	for name, at := range map[string]string{"listen": *address, "winrm": *https, "winrm-http": *plain} {
+		if err := checkLoopback(name, at); err != nil {
+			return err
+		}
 	}
 	world, err := newWorld(*model, *speed)
 	if err != nil {
@@ -54,6 +61,11 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("listening on %s: %w", *address, err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	hosts, err := remoting.Start(ctx, world, remoting.Options{HTTPS: *https, HTTP: *plain, Directory: *dir, PowerShell: *powershell, Log: log})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { _ = hosts.Close() }() // Nobody is left to tell.
 	log.Info("Listening", "address", listener.Addr().String())
 	return serve(ctx, listener, world, log)
 }
@@ -104,14 +116,17 @@ func shutDown(server *http.Server) error {
 }
 
 // checkLoopback refuses an address that others could reach.
-func checkLoopback(address string) error {
+func checkLoopback(name, address string) error {
+	if address == "" && name != "listen" {
+		return nil
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("-listen is %q: want host:port, such as 127.0.0.1:7100", address)
+		return fmt.Errorf("-%s is %q: want host:port, such as 127.0.0.1:7100", name, address)
 	}
 	ip, err := netip.ParseAddr(host)
 	if host == "localhost" || err == nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("-listen is %q, which is no loopback address: whoever reaches the simulator controls it; use 127.0.0.1:%s", address, port)
+	return fmt.Errorf("-%s is %q, which is no loopback address: whoever reaches the simulator controls it; use 127.0.0.1:%s", name, address, port)
 }

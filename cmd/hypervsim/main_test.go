@@ -32,7 +32,7 @@ func TestCheckLoopback(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := checkLoopback(test.address)
+			err := checkLoopback("listen", test.address)
 			if (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(), test.refused) {
 				t.Errorf("got %v, want an error with %q", err, test.refused)
 			}

@@ -18,6 +18,7 @@ type State struct {
 // HostState is one host.
 type HostState struct {
 	Name        string   `json:"name"`
+	Build       int      `json:"build"`
 	Powered     bool     `json:"powered"`
 	State       string   `json:"state"`
 	Status      string   `json:"status"`
@@ -91,7 +92,7 @@ func (w *World) State() State {
 	s := State{Time: w.clock.Now(), Cluster: w.name, Quorate: w.quorate()}
 	for _, h := range w.hosts {
 		hs := HostState{
-			Name: h.name, Powered: h.powered, State: h.nodeState(), Status: h.nodeStatus(), Drain: h.drain,
+			Name: h.name, Build: h.build, Powered: h.powered, State: h.nodeState(), Status: h.nodeStatus(), Drain: h.drain,
 			MemoryBytes: h.memory, FreeBytes: h.freeMemory(),
 		}
 		for _, sw := range h.switches {

@@ -102,7 +102,7 @@ func (a *agent) run(ctx context.Context, batch hostagent.Batch) (hostagent.Resul
 // request checks a batch and makes a request's body of it.
 func (a *agent) request(batch hostagent.Batch) ([]byte, error) {
 	if host := batch.Target.Host; host != "" && !a.isWith(host) {
-		return nil, fmt.Errorf("the batch is for %s, the session is with another host", host)
+		return nil, fmt.Errorf("the batch is for %s, the session is with %s", host, a.options.Target)
 	}
 	if batch.Target.VM != a.options.Target.VM && batch.Target.VM != "" {
 		return nil, fmt.Errorf("the batch is for %s, the session is with %s", batch.Target, a.options.Target)

@@ -103,7 +103,7 @@ func newChannel(process Process, nonce string, options Options, l limits) *chann
 	c.scanner = NewScanner(counted{process, &c.arrived}, nonce)
 	c.streams.Go(c.read)
 	c.streams.Go(c.write)
-	go c.keep()
+	go c.keep(options.Clock.NewTicker(l.beat))
 	return c
 }
 

@@ -13,9 +13,9 @@ import (
 )
 
 // keep looks after the process: it pings it, retires it, and ends it. It returns when nothing is left of it here.
-func (c *channel) keep() {
+func (c *channel) keep(ticker clock.Ticker) {
 	defer close(c.ended)
-	c.watch()
+	c.watch(ticker)
 	c.endErr = c.release()
 	c.streams.Wait()
 	if c.endErr != nil {
@@ -57,8 +57,7 @@ func (p *pulse) stop() {
 }
 
 // watch returns when the channel is broken, by itself or because the process is to end.
-func (c *channel) watch() {
-	ticker := c.options.Clock.NewTicker(c.limits.beat)
+func (c *channel) watch(ticker clock.Ticker) {
 	defer ticker.Stop()
 	var p pulse
 	defer p.stop()
@@ -86,7 +85,8 @@ func (c *channel) watch() {
 func (c *channel) tick(p *pulse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause != nil {
+	// A host that waits for earlier work is not idle, and answers nothing yet.
+	if c.cause != nil || !isDone(c.ready) {
 		return
 	}
 	busy := c.busy()
@@ -94,17 +94,14 @@ func (c *channel) tick(p *pulse) {
 		c.retire()
 	}
 	p.quiet++
-	if p.ping != nil || !c.isReady() || !busy && p.quiet < c.limits.idleBeats {
+	if p.ping != nil || !busy && p.quiet < c.limits.idleBeats {
 		return
 	}
 	p.quiet = 0
-	p.ping = c.enqueue(KindPing, nil, false)
 	p.arrived = c.arrived.Load()
 	p.silence = c.options.Clock.NewTimer(c.limits.patience)
+	p.ping = c.enqueue(KindPing, nil, false)
 }
-
-// isReady is whether requests may be sent: a host that waits for earlier work answers nothing yet.
-func (c *channel) isReady() bool { return isDone(c.ready) }
 
 func (c *channel) takePong(p *pulse) {
 	ping := p.ping

@@ -16,7 +16,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 )
 
-var errDeadline = errors.New("the time for the start is over")
+var errDeadline = errors.New("the time for its start is over")
 
 // dial starts a process and returns once it takes requests. Everything up to its hello has the time of limits.hello; the
 // wait for earlier work after that has only the caller's.

@@ -73,7 +73,8 @@ func (c *channel) take(f Frame) {
 
 // becomeReady notes that earlier work has ended. The caller holds mu.
 func (c *channel) becomeReady() {
-	if !c.isReady() {
+	if !isDone(c.ready) {
+		c.lastRun = c.options.Clock.Now()
 		close(c.ready)
 	}
 }

@@ -27,6 +27,9 @@ type driven struct {
 	Refused bool
 }
 
+// python is Debian's, which has Debian's pywinrm.
+const python = "/usr/bin/python3"
+
 // legacy lets OpenSSL 3 compute MD4, which NTLM is made of.
 const legacy = `openssl_conf = init
 [init]
@@ -41,7 +44,6 @@ activate = 1
 // pywinrm runs testdata/drive.py. It skips where Debian's python3-winrm is not there.
 func pywinrm(t *testing.T, e endpoint, url, transport, user string, environment ...string) driven {
 	t.Helper()
-	const python = "/usr/bin/python3"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := exec.CommandContext(ctx, python, "-c", "import winrm").Run(); err != nil {

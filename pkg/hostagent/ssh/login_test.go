@@ -198,7 +198,7 @@ func (s *passwords) serve(conn net.Conn, config *ssh.ServerConfig) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	go ssh.DiscardRequests(requests)
 	for ch := range channels {
 		_ = ch.Reject(ssh.Prohibited, "nothing runs here")

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -145,7 +146,7 @@ func (s *servers) configure(command string) {
 
 // sshd runs one for a connection, which stays open here too so that it can be cut.
 func (s *servers) sshd(host string, conn *net.TCPConn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	file, err := conn.File()
 	if err != nil {
 		s.t.Error(err)
@@ -154,9 +155,7 @@ func (s *servers) sshd(host string, conn *net.TCPConn) {
 	cmd := exec.Command(sshd, "-i", "-e", "-f", filepath.Join(s.dir, host+".config"))
 	cmd.Stdin, cmd.Stdout = file, file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = cmd.Start()
-	file.Close()
-	if err != nil {
+	if err := errors.Join(cmd.Start(), file.Close()); err != nil {
 		s.t.Error(err)
 		return
 	}
@@ -262,10 +261,14 @@ func (s *servers) serveWorld(world *hypervsim.World) {
 }
 
 // quick is a host cluster on which nothing takes time, on a clock that runs: what a test slows, it slows in real time.
-func quick(t testing.TB) *hypervsim.World {
+func quick(t testing.TB, change ...func(*hypervsim.Model)) *hypervsim.World {
 	t.Helper()
 	model := hypervsim.DefaultModel()
 	model.Durations = hypervsim.Durations{MaxMigrations: 2}
+	model.Hosts[0].MemoryBytes = hypervsim.TiB // room for an inventory
+	for _, c := range change {
+		c(&model)
+	}
 	w, err := hypervsim.New(model, hypervsim.NewRealClock(1))
 	ok(t, err)
 	return w

@@ -58,7 +58,7 @@ func startParts(ctx context.Context) (p *parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	say("Starting bin/hypervsim: four Hyper-V hosts on loopback, time running %s times as fast as real ...", speed)
+	say("Starting bin/hypervsim: four Hyper-V hosts on loopback with WinRM over TLS, time running %s times as fast as real ...", speed)
 	if err := p.startWorld(ctx); err != nil {
 		return p, err
 	}
@@ -92,7 +92,12 @@ func (p *parts) startWorld(ctx context.Context) error {
 	if p.address, err = freeAddress(ctx); err != nil {
 		return err
 	}
-	p.sim, err = start(ctx, filepath.Join(p.dir, "hypervsim.log"), nil, "bin/hypervsim", "--listen", p.address, "--speed", speed, "--model", "hack/demo/model.yaml")
+	args := []string{"--listen", p.address, "--speed", speed, "--model", "hack/demo/model.yaml", "--winrm", "127.0.0.1:0", "--winrm-dir", p.winRM()}
+	if engine := os.Getenv("DEMO_POWERSHELL"); engine != "" {
+		say("Its hosts run %s.", engine)
+		args = append(args, "--powershell", engine)
+	}
+	p.sim, err = start(ctx, filepath.Join(p.dir, "hypervsim.log"), nil, "bin/hypervsim", args...)
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,7 @@ func (p *parts) startWorld(ctx context.Context) error {
 func (p *parts) startManager(ctx context.Context) error {
 	var err error
 	p.manager, err = start(ctx, filepath.Join(p.dir, "manager.log"), []string{"KUBECONFIG=" + p.control.Kubeconfig},
-		"bin/manager", "--metrics-bind-address", "0", "--health-probe-bind-address", "0")
+		"bin/manager", "--operator-namespace", operatorNamespace, "--metrics-bind-address", "0", "--health-probe-bind-address", "0")
 	return err
 }
 

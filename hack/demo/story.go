@@ -49,6 +49,9 @@ func applySamples(ctx context.Context, p *parts) error {
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("finding config/samples (run from the project's folder): %w", err)
 	}
+	if err := p.giveAccess(ctx); err != nil {
+		return err
+	}
 	slices.SortFunc(files, func(a, b string) int { return strings.Compare(order(a)+a, order(b)+b) })
 	for _, file := range files {
 		say("kubectl apply -f %s", file)
@@ -69,7 +72,7 @@ func order(file string) string {
 	return "9"
 }
 
-// apply is server-side apply, as Argo CD does it. The host cluster's address becomes that of this demo's simulator.
+// apply is server-side apply, as Argo CD does it. The host cluster's hosts become those of this demo's simulator.
 func (p *parts) apply(ctx context.Context, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -91,16 +94,6 @@ func (p *parts) apply(ctx context.Context, file string) error {
 		if err := p.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("demo"), client.ForceOwnership); err != nil {
 			return fmt.Errorf("applying %s: %w", file, err)
 		}
-	}
-	return nil
-}
-
-func (p *parts) fitHostCluster(obj *unstructured.Unstructured) error {
-	if err := unstructured.SetNestedField(obj.Object, p.address, "spec", "agent", "simulated", "address"); err != nil {
-		return fmt.Errorf("setting address: %w", err)
-	}
-	if err := unstructured.SetNestedField(obj.Object, "1s", "spec", "pollInterval"); err != nil {
-		return fmt.Errorf("setting poll interval: %w", err)
 	}
 	return nil
 }

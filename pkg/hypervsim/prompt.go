@@ -64,6 +64,9 @@ func (w *World) Prompt(host, directory string) (*Prompt, error) {
 	return &Prompt{session: w.newSession(h, target), directory: clean(directory), live: newLiveObjects()}, nil
 }
 
+// Host is the name of the host and its Windows build.
+func (p *Prompt) Host() (name string, build int) { return p.session.host.name, p.session.host.build }
+
 // Lost is closed when the host has failed, or a fault has cut the connection: whoever talks to this PowerShell hears
 // nothing more of it.
 func (p *Prompt) Lost() <-chan struct{} { return p.session.lost }
@@ -79,7 +82,7 @@ func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[strin
 	if err != nil {
 		return nil, []hostagent.CallError{asCallError(cmdlet, err)}, nil
 	}
-	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(args)}}}
+	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(parameters, args)}}}
 	r, err := p.session.world.begin(p.session, batch, func(r *run) { p.execute(r, args) })
 	if err != nil {
 		return nil, nil, p.session.failure(hostagent.Unreachable, err)
@@ -238,10 +241,10 @@ func (l *liveObjects) argument(v any) (any, error) {
 }
 
 // told are a call's arguments for the journal: an object is its text there.
-func told(args map[string]any) hostagent.Parameters {
+func told(parameters, args map[string]any) hostagent.Parameters {
 	out := make(hostagent.Parameters, len(args))
-	for name, arg := range args {
-		out[name] = toldValue(arg)
+	for name := range parameters {
+		out[name] = toldValue(args[strings.ToLower(name)])
 	}
 	return out
 }

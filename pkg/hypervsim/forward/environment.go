@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 )
 
-// Environment is the whole environment of a shell's process, with the modules in dir.
-func (s *Shell) Environment(dir string) []string {
+// Environment is the whole environment of the shell's process.
+func (s *Shell) Environment() []string {
 	environment := []string{
-		"PSModulePath=" + dir,
-		"PSModuleAnalysisCachePath=" + filepath.Join(dir, "analysis"),
+		"PSModulePath=" + s.modules,
+		"PSModuleAnalysisCachePath=" + filepath.Join(s.modules, "analysis"),
 		"COMPUTERNAME=" + s.host,
 		"HYPERVSIM_FORWARD=" + s.server.base + "/" + s.token,
 		"POWERSHELL_TELEMETRY_OPTOUT=1",

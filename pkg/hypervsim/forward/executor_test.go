@@ -50,7 +50,10 @@ type sessions struct {
 func (s sessions) Open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
 	options := s.options
 	options.Target = target
-	return session.Open(ctx, func(_ context.Context, _, arguments string) (session.Process, error) { return s.start(target, arguments) }, options)
+	start := func(_ context.Context, _, arguments string) (session.Process, error) {
+		return s.start(target, arguments)
+	}
+	return session.Open(ctx, start, options)
 }
 
 func (s sessions) start(target hostagent.Target, arguments string) (session.Process, error) {
@@ -65,7 +68,7 @@ func (s sessions) start(target hostagent.Target, arguments string) (session.Proc
 	ctx, kill := context.WithCancel(context.Background())
 	p := &process{kill: kill, ended: make(chan struct{})}
 	cmd := exec.CommandContext(ctx, s.engine, s.split(arguments)...)
-	cmd.Env = shell.Environment(s.modules)
+	cmd.Env = shell.Environment()
 	cmd.Stderr = s.Output()
 	stdin, inErr := cmd.StdinPipe()
 	stdout, out := io.Pipe()
@@ -78,9 +81,7 @@ func (s sessions) start(target hostagent.Target, arguments string) (session.Proc
 	go func() {
 		defer close(p.ended)
 		defer kill()
-		err := errors.Join(cmd.Wait(), shell.Close())
-		s.Logf("PowerShell on %s ended: %v", host, err)
-		out.Close()
+		s.Logf("PowerShell on %s ended: %v", host, errors.Join(cmd.Wait(), shell.Close(), out.Close()))
 	}()
 	go func() {
 		select {
@@ -150,4 +151,3 @@ func (f fixture) hosts() []string {
 	}
 	return out
 }
-

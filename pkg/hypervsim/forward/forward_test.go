@@ -30,14 +30,13 @@ const (
 type fixture struct {
 	*testing.T
 	*hypervsim.World
-	server  *Server
-	modules string
-	engine  string
+	server *Server
+	engine string
 }
 
 func newFixture(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
 	t.Helper()
-	f := fixture{T: t, engine: powershell.Path(t), modules: t.TempDir()}
+	f := fixture{T: t, engine: powershell.Path(t)}
 	model := hypervsim.DefaultModel()
 	model.Durations = hypervsim.Durations{MaxMigrations: 2}
 	for _, change := range changes {
@@ -47,10 +46,9 @@ func newFixture(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
 	f.World, err = hypervsim.New(model, hypervsim.NewRealClock(1))
 	f.ok(err)
 	t.Cleanup(f.World.Close)
-	f.ok(Modules(f.modules, model.Hosts[0].Build))
-	f.server, err = Serve(f.World, slog.New(slog.DiscardHandler))
+	f.server, err = Serve(f.World, t.TempDir(), slog.New(slog.DiscardHandler))
 	f.ok(err)
-	f.server.RunTasks(f.engine, f.modules, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	f.server.RunTasks(f.engine, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	t.Cleanup(func() {
 		if err := f.server.Close(); err != nil {
 			t.Error(err)
@@ -77,7 +75,7 @@ func (f fixture) script(host, text string) string {
 	ctx, cancel := context.WithTimeout(f.Context(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, f.engine, "-NoProfile", "-NonInteractive", "-File", file)
-	cmd.Env = shell.Environment(f.modules)
+	cmd.Env = shell.Environment()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		f.Fatalf("PowerShell: %v\n%s", err, out)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,18 +31,25 @@ type Server struct {
 	http  *http.Server
 	base  string
 	ended chan struct{}
+	// dir has the modules of each Windows build in a directory of its own.
+	dir string
 
-	mu     sync.Mutex
-	shells map[string]*Shell
+	mu      sync.Mutex
+	shells  map[string]*Shell
+	written map[int]bool
 }
 
-// Serve starts a server on a free port of loopback. Close ends it.
-func Serve(world *hypervsim.World, log *slog.Logger) (*Server, error) {
+// Serve starts a server on a free port of loopback, which writes the modules of hosts into a directory. Close ends it; the
+// directory stays.
+func Serve(world *hypervsim.World, dir string, log *slog.Logger) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("serving the cmdlets of simulated hosts: %w", err)
 	}
-	s := &Server{world: world, base: "http://" + listener.Addr().String(), ended: make(chan struct{}), shells: map[string]*Shell{}}
+	s := &Server{
+		world: world, base: "http://" + listener.Addr().String(), ended: make(chan struct{}), dir: dir,
+		shells: map[string]*Shell{}, written: map[int]bool{},
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{token}/invoke", s.shellOnly((*Shell).invoke))
 	mux.HandleFunc("POST /{token}/look", s.shellOnly((*Shell).look))
@@ -76,9 +85,16 @@ func (s *Server) open(host, directory string) (*Shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell := &Shell{server: s, prompt: prompt, host: host, token: rand.Text()}
+	host, build := prompt.Host()
+	shell := &Shell{server: s, prompt: prompt, host: host, token: rand.Text(), modules: filepath.Join(s.dir, strconv.Itoa(build))}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.written[build] {
+		if err := Modules(shell.modules, build); err != nil {
+			return nil, errors.Join(err, prompt.Close())
+		}
+		s.written[build] = true
+	}
 	s.shells[shell.token] = shell
 	return shell, nil
 }
@@ -88,6 +104,8 @@ type Shell struct {
 	server      *Server
 	prompt      *hypervsim.Prompt
 	host, token string
+	// modules is the directory for PSModulePath.
+	modules string
 }
 
 // Lost is closed when nothing more of the process reaches anybody: its host has failed, or a fault has cut the connection.

@@ -16,15 +16,15 @@ const endTimeout = 5 * time.Second
 
 // RunTasks lets the scheduled tasks of simulated hosts run in the PowerShell at engine, each in a process of its own that
 // ends with its host. Tasks that run another program end at once.
-func (s *Server) RunTasks(engine, modules string, log *slog.Logger) {
+func (s *Server) RunTasks(engine string, log *slog.Logger) {
 	s.world.RunTasks(func(ctx context.Context, t hypervsim.Task) {
-		if err := s.runTask(ctx, t, engine, modules); err != nil && ctx.Err() == nil {
+		if err := s.runTask(ctx, t, engine); err != nil && ctx.Err() == nil {
 			log.Error("running a scheduled task", "host", t.Host, "task", t.Name, "error", err)
 		}
 	})
 }
 
-func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine, modules string) error {
+func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine string) error {
 	if program := path.Base(strings.ReplaceAll(t.Execute, `\`, "/")); !strings.EqualFold(program, "powershell.exe") {
 		return &exec.Error{Name: t.Execute, Err: exec.ErrNotFound}
 	}
@@ -33,7 +33,7 @@ func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine, modules 
 		return err
 	}
 	cmd := exec.CommandContext(ctx, engine, strings.Fields(t.Arguments)...)
-	cmd.Env = shell.Environment(modules)
+	cmd.Env = shell.Environment()
 	cmd.WaitDelay = endTimeout
 	err = cmd.Run()
 	if closed := shell.Close(); err == nil {

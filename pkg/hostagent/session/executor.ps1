@@ -34,19 +34,23 @@ $Surface = @{
 
 # ---- JSON -----------------------------------------------------------------------------------------------------------------
 
-# Reads a body. What is marked as a secret is one from here on: no function or cmdlet is ever given it as text.
 function ReadBody([string] $body) {
     $packed = [IO.MemoryStream]::new([Convert]::FromBase64String($body))
-    $plain = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Decompress)
-    $reader = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonReader($plain, [Xml.XmlDictionaryReaderQuotas]::Max)
+    return ReadJson ([IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Decompress)) @()
+}
+
+# Reads JSON. What is marked as a secret is one from here on: no function or cmdlet is ever given it as text. Secrets that
+# came apart from the JSON are in a list.
+function ReadJson($stream, $secrets) {
+    $reader = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonReader($stream, [Xml.XmlDictionaryReaderQuotas]::Max)
     $document = [Xml.XmlDocument]::new()
     $document.PreserveWhitespace = $true
     $document.Load($reader)
-    return FromJson $document.DocumentElement
+    return FromJson $document.DocumentElement $secrets
 }
 
 # .NET shows JSON as XML: the type is an attribute, and a key that is no XML name is the attribute "item".
-function FromJson($node) {
+function FromJson($node, $secrets) {
     switch ($node.GetAttribute('type')) {
         'null' { return $null }
         'boolean' { return $node.InnerText -eq 'true' }
@@ -55,17 +59,18 @@ function FromJson($node) {
             if ([long]::TryParse($node.InnerText, 'AllowLeadingSign', [Globalization.CultureInfo]::InvariantCulture, [ref] $whole)) { return $whole }
             return [double]::Parse($node.InnerText, [Globalization.CultureInfo]::InvariantCulture)
         }
-        'array' { return , @(foreach ($element in $node.ChildNodes) { , (FromJson $element) }) }
+        'array' { return , @(foreach ($element in $node.ChildNodes) { , (FromJson $element $secrets) }) }
         'object' {
             $object = @{}
             foreach ($member in $node.ChildNodes) {
                 $name = if ($member.HasAttribute('item')) { $member.GetAttribute('item') } else { $member.LocalName }
+                if ($name -ceq '$apart') { return $secrets[[int] $member.InnerText] }
                 if ($name -ceq '$secret') { return [Net.NetworkCredential]::new('', $member.InnerText).SecurePassword }
                 if ($name -ceq '$credential') {
                     $password = [Net.NetworkCredential]::new('', $member['password'].InnerText).SecurePassword
                     return [Management.Automation.PSCredential]::new($member['user'].InnerText, $password)
                 }
-                $object[$name] = FromJson $member
+                $object[$name] = FromJson $member $secrets
             }
             return $object
         }
@@ -112,14 +117,20 @@ function ToJson($writer, $value, [int] $depth) {
     }
 }
 
-# Gives a frame as the bytes to write; nothing when it is more than the other end takes.
-function MakeFrame([string] $nonce, [string] $kind, [string] $id, $body) {
-    $plain = [IO.MemoryStream]::new()
-    $writer = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonWriter($plain, [Text.UTF8Encoding]::new($false), $false)
+# Gives a value's JSON as a stream.
+function MakeJson($value) {
+    $stream = [IO.MemoryStream]::new()
+    $writer = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonWriter($stream, [Text.UTF8Encoding]::new($false), $false)
     $writer.WriteStartElement('root')
-    ToJson $writer $body 0
+    ToJson $writer $value 0
     $writer.WriteEndElement()
     $writer.Flush()
+    return $stream
+}
+
+# Gives a frame as the bytes to write; nothing when it is more than the other end takes.
+function MakeFrame([string] $nonce, [string] $kind, [string] $id, $body) {
+    $plain = MakeJson $body
     $packed = [IO.MemoryStream]::new()
     $zip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionLevel]::Fastest, $true)
     $plain.WriteTo($zip)
@@ -292,6 +303,51 @@ function InvokeRequest($shared, $job) {
     if ($job.Answer.Wait(0)) { SendFrame $shared $frame }
 }
 
+# ---- Inside a virtual machine ---------------------------------------------------------------------------------------------
+
+# Runs a batch inside a virtual machine of this host, over PowerShell Direct with an account of the guest, and gives its
+# results as JSON text: remoting would flatten objects. What runs there is this text, with the batch as JSON; secrets travel
+# beside it as SecureString and PSCredential, which PowerShell encrypts.
+function Invoke-GuestBatch {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [guid] $VMId,
+        [Parameter(Mandatory)] [Management.Automation.PSCredential] $Credential,
+        [Parameter(Mandatory)] [hashtable] $Batch
+    )
+    $ErrorActionPreference = 'Stop'
+    $secrets = [Collections.Generic.List[object]]::new()
+    $json = [Text.Encoding]::UTF8.GetString((MakeJson (SetApart $Batch $secrets)).ToArray())
+    $block = [ScriptBlock]::Create($ExecutorText)
+    # Unqualified, so that a module of this host may stand in for it.
+    $results = Invoke-Command -VMId $VMId -Credential $Credential -ScriptBlock $block -ArgumentList $json, $secrets.ToArray()
+    [pscustomobject]@{ Results = [string] $results }
+}
+
+# Gives a batch without its secrets, which go to a list; their places in it take theirs in the batch.
+function SetApart($value, $secrets) {
+    if ($value -is [securestring] -or $value -is [Management.Automation.PSCredential]) {
+        $secrets.Add($value)
+        return @{ '$apart' = $secrets.Count - 1 }
+    }
+    if ($value -is [Collections.IDictionary]) {
+        $copy = @{}
+        foreach ($name in $value.Keys) { $copy[$name] = SetApart $value[$name] $secrets }
+        return $copy
+    }
+    if ($value -is [array]) { return , @(foreach ($element in $value) { , (SetApart $element $secrets) }) }
+    return $value
+}
+
+# What the same text does in the guest.
+function RunInGuest($shared, [string] $json, $secrets) {
+    $global:ConfirmPreference = 'None' # modules have no other scope in common with this function
+    $global:ProgressPreference = 'SilentlyContinue'
+    $batch = ReadJson ([IO.MemoryStream]::new([Text.Encoding]::UTF8.GetBytes($json))) $secrets
+    $results = @(InvokeBatch $shared $batch @{ Cancelled = $false })
+    return [Text.Encoding]::UTF8.GetString((MakeJson $results).ToArray())
+}
+
 # ---- Requests -------------------------------------------------------------------------------------------------------------
 
 # The first line after this text: the nonce of the session's frames, and how many batches may run side by side.
@@ -307,17 +363,17 @@ function SayHello($shared, [string] $text) {
 
 # The runspaces that batches run in: with the modules of the table and the functions of this text, without a user to ask, so
 # that what asks for confirmation or input fails. A runspace is made when the others are busy.
-function OpenPool([int] $parallel, [string[]] $modules, [string[]] $functions) {
+function OpenPool([int] $parallel, [string] $text, [string[]] $modules, [string[]] $functions) {
     $state = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
     $state.ImportPSModule($modules)
     foreach ($name in $functions) {
         $definition = (Get-Command -Name $name -CommandType Function).Definition
         $state.Commands.Add([Management.Automation.Runspaces.SessionStateFunctionEntry]::new($name, $definition))
     }
-    $preferences = @{ Confirm = 'None'; PSModuleAutoLoading = 'None' }
-    foreach ($stream in 'Debug', 'Information', 'Progress', 'Verbose', 'Warning') { $preferences[$stream] = 'SilentlyContinue' }
-    foreach ($name in $preferences.Keys) {
-        $state.Variables.Add([Management.Automation.Runspaces.SessionStateVariableEntry]::new("${name}Preference", $preferences[$name], ''))
+    $variables = @{ ConfirmPreference = 'None'; PSModuleAutoLoadingPreference = 'None'; ExecutorText = $text }
+    foreach ($stream in 'Debug', 'Information', 'Progress', 'Verbose', 'Warning') { $variables["${stream}Preference"] = 'SilentlyContinue' }
+    foreach ($name in $variables.Keys) {
+        $state.Variables.Add([Management.Automation.Runspaces.SessionStateVariableEntry]::new($name, $variables[$name], ''))
     }
     $pool = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspacePool($state)
     $null = $pool.SetMaxRunspaces($parallel)
@@ -436,9 +492,19 @@ function Serve($shared, $reader) {
 
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
-$PSModuleAutoLoadingPreference = 'None'
+$Self = $MyInvocation.MyCommand.ScriptBlock.Ast
+$Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
+$Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
+foreach ($module in $Surface.Keys) { foreach ($cmdlet in $Surface[$module]) { $Commands[$cmdlet] = "$module\$cmdlet" } }
+foreach ($function in $Functions) {
+    $block = $function.Body.ParamBlock
+    if ($block -and @(foreach ($attribute in $block.Attributes) { if ($attribute.TypeName.Name -eq 'CmdletBinding') { 1 } }).Count) { $Commands[$function.Name] = $function.Name }
+}
+if ($args.Count -eq 2) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
+
 # Frames alone go to the standard output, and nobody else reads the standard input.
-$StandardOut = [IO.Stream]::Synchronized([Console]::OpenStandardOutput())
+$PSModuleAutoLoadingPreference = 'None'
+$Out = [IO.Stream]::Synchronized([Console]::OpenStandardOutput())
 [Console]::SetOut([IO.TextWriter]::Null)
 [Console]::SetIn([IO.TextReader]::Null)
 # Messages are the same on hosts of every language, as far as .NET has them.
@@ -448,23 +514,16 @@ $StandardOut = [IO.Stream]::Synchronized([Console]::OpenStandardOutput())
 # The reader that this text came through; run as a file it opens its own.
 $Reader = if ($args.Count) { $args[0] } else { [IO.StreamReader]::new([Console]::OpenStandardInput(), [Text.Encoding]::ASCII, $false, 65536) }
 $Hello = ReadBody $Reader.ReadLine()
-$Self = $MyInvocation.MyCommand.ScriptBlock.Ast
-$Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
-$Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
-foreach ($module in $Surface.Keys) { foreach ($cmdlet in $Surface[$module]) { $Commands[$cmdlet] = "$module\$cmdlet" } }
-foreach ($function in $Functions) {
-    $block = $function.Body.ParamBlock
-    if ($block -and @($block.Attributes | & { process { if ($_.TypeName.Name -eq 'CmdletBinding') { $_ } } }).Count) { $Commands[$function.Name] = $function.Name }
-}
 $Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
 $Shared = [hashtable]::Synchronized(@{
-        Nonce = $Hello.nonce; Out = $StandardOut; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
+        Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
         Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null
     })
-$text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
-$signature = $text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
-SayHello $Shared $(if ($signature -ge 0) { $text.Substring(0, $signature) } else { $text })
-$Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
+$Text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
+$signature = $Text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
+if ($signature -ge 0) { $Text = $Text.Substring(0, $signature) }
+SayHello $Shared $Text
+$Shared.Pool = OpenPool $Hello.parallel $Text $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
 try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished; what has not begun never begins; nobody waits for what reads.
 $Shared.Closing = $true

@@ -823,3 +823,47 @@ func TestExecutorFinishesWhatChanges(t *testing.T) {
 		})
 	}
 }
+
+// The stand-in for Invoke-Command runs what it is given in a PowerShell of its own, as remoting does.
+func TestExecutorRunsABatchInAGuest(t *testing.T) {
+	const secret = "right"
+	e := startEngine(t, engineOptions{}).ready()
+	inner := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
+		getVM("one", "it's \U0001F600"),
+		call("set", "Set-VM", p{
+			"Notes": hostagent.Ref{Call: "one", Property: "Name"}, "Password": hostagent.NewSecret(secret),
+			"Credential": hostagent.Credential{User: "u", Password: hostagent.NewSecret("other")},
+		}, "Name", "Type", "Text"),
+		getVM("fails", "missing", "x"), getVM("not run", "x"),
+	}}
+	guest := func(password string) hostagent.Result {
+		return e.run(call("guest", "Invoke-GuestBatch", p{
+			"VMId":       hostagent.Text("11111111-2222-3333-4444-555555555555"),
+			"Credential": hostagent.Credential{User: "admin", Password: hostagent.NewSecret(password)},
+			"Batch":      hostagent.Nested{Batch: inner},
+		}, "Results", "Sent"))[0]
+	}
+	r := guest(secret)
+	if r.State != hostagent.Done || len(r.Values) != 1 {
+		t.Fatalf("the outer call: %+v", r)
+	}
+	var results hostagent.Results
+	if err := json.Unmarshal([]byte(r.Values[0].Text("Results")), &results); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(results); got != "Done Done Failed NotRun" {
+		t.Errorf("states inside: %s, %+v", got, results)
+	}
+	bound := map[string]string{}
+	for _, v := range results.ByID("set").Values {
+		bound[v.Text("Name")] = v.Text("Type") + " " + v.Text("Text")
+	}
+	delete(bound, "ErrorAction")
+	want := map[string]string{"Notes": "String it's \U0001F600", "Password": "SecureString 5", "Credential": "PSCredential u 5"}
+	if diff := cmp.Diff(want, bound); diff != "" {
+		t.Errorf("bound inside (-want +got):\n%s", diff)
+	}
+	if r := guest("wrong"); r.State != hostagent.Failed || len(r.Errors) != 1 || r.Errors[0].Category != "AuthenticationError" {
+		t.Errorf("with a wrong password: %+v", r)
+	}
+}

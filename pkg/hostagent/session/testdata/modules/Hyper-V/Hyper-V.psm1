@@ -120,3 +120,18 @@ function Get-VMSwitch {
         Modules = @(foreach ($m in Get-Module) { $m.Name }); Culture = [Threading.Thread]::CurrentThread.CurrentUICulture.Name
     }
 }
+
+# PowerShell Direct: runs the block's text elsewhere. Text alone crosses, with what remoting encrypts.
+function Invoke-Command {
+    [CmdletBinding()]
+    param([guid] $VMId, [pscredential] $Credential, [object[]] $ArgumentList, [scriptblock] $ScriptBlock)
+    if ($Credential.GetNetworkCredential().Password -cne 'right') {
+        $PSCmdlet.ThrowTerminatingError([Management.Automation.ErrorRecord]::new([Exception]::new('The credential is invalid.'), 'InvalidCredential', 'AuthenticationError', $VMId))
+    }
+    if ($ArgumentList.Count -ne 2 -or $ArgumentList[0] -isnot [string] -or $ArgumentList[0] -match 'right|other') { throw 'a secret is in the text' }
+    foreach ($secret in $ArgumentList[1]) { if ($secret -isnot [securestring] -and $secret -isnot [pscredential]) { throw 'text is among the secrets' } }
+    $guest = [PowerShell]::Create([initialsessionstate]::CreateDefault2())
+    $null = $guest.AddScript("$ScriptBlock").AddArgument($ArgumentList[0]).AddArgument([Collections.ArrayList] $ArgumentList[1])
+    $guest.Invoke()
+    foreach ($problem in $guest.Streams.Error) { throw $problem }
+}

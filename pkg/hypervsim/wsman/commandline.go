@@ -20,7 +20,7 @@ func throughShell(program Program) Program {
 	}
 }
 
-// withoutShell takes off what cmd.exe takes off: the quotes around a whole command line that begins and ends with one.
+// withoutShell takes off what cmd.exe takes off: the quotes around a whole command line.
 func withoutShell(line string) string {
 	line = strings.TrimSpace(line)
 	if len(line) > 1 && line[0] == '"' && line[len(line)-1] == '"' && strings.Count(line, `"`) == 2 && strings.Contains(line, " -") {
@@ -29,7 +29,8 @@ func withoutShell(line string) string {
 	return line
 }
 
-// splitCommandLine cuts a command line into its arguments by the rules of "CommandLineToArgvW".
+// splitCommandLine cuts a command line into its arguments as programs of Microsoft's C library do: two quotes within quotes
+// are one, backslashes count where a quote follows.
 func splitCommandLine(line string) []string {
 	var args []string
 	for line = strings.TrimLeft(line, " \t"); line != ""; line = strings.TrimLeft(line, " \t") {
@@ -55,6 +56,10 @@ func nextArgument(line string) (arg, rest string) {
 		case c == '"' && backslashes%2 == 1:
 			flush(backslashes / 2)
 			b.WriteByte('"')
+		case c == '"' && quoted && strings.HasPrefix(line[i+1:], `"`):
+			flush(backslashes / 2)
+			b.WriteByte('"')
+			i++
 		case c == '"':
 			flush(backslashes / 2)
 			quoted = !quoted

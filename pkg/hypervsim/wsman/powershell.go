@@ -13,17 +13,22 @@ import (
 )
 
 // PowerShell is the program that runs a command line of powershell.exe in a real PowerShell; anything else is not
-// found, as in a shell without it. environment gives what its process has beside the shell's own variables, by host.
+// found, as in a shell without it. environment gives what its process has beside the shell's own variables, by host, and
+// counts where both name one. Whatever the process starts ends with it.
 func PowerShell(program string, environment func(host string) []string) Program {
 	return func(ctx context.Context, p Invocation) int {
 		args := splitCommandLine(p.CommandLine)
 		if len(args) == 0 || !isPowerShell(args[0]) {
-			_, _ = fmt.Fprintf(p.Stderr, "'%s' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n", p.CommandLine)
+			name, _, _ := strings.Cut(p.CommandLine, " ")
+			fmt.Fprintf(p.Stderr, "'%s' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n", name)
 			return 1
 		}
 		cmd := exec.CommandContext(ctx, program, args[1:]...)
 		for name, value := range p.Environment {
-			cmd.Env = append(cmd.Env, name+"="+value)
+			// A client may name a variable in a way that no process can have.
+			if name != "" && !strings.ContainsAny(name, "=\x00") && !strings.Contains(value, "\x00") {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
 		}
 		cmd.Env = append(cmd.Env, environment(p.Host)...)
 		return run(cmd, p)
@@ -49,20 +54,14 @@ func run(cmd *exec.Cmd, p Invocation) int {
 		_, _ = fmt.Fprintf(p.Stderr, "the PowerShell that stands for the host's does not start: %v\n", err)
 		return 1
 	}
-	// Input is copied beside Wait, which would wait for input that never comes.
-	copied := make(chan struct{})
+	// Input is copied beside Wait, which would wait for input that never comes. The input ends with the program.
 	go func() {
-		defer close(copied)
-		_, _ = io.Copy(stdin, p.Stdin)
+		_, _ = io.Copy(stdin, p.Stdin) // The process need not read it to its end.
 		_ = stdin.Close()
 	}()
 	err = cmd.Wait()
-	if closer, ok := p.Stdin.(*inbox); ok {
-		closer.close()
-	}
-	<-copied
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // What it has started may have ended as well.
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 	return 0

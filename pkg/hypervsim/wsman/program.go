@@ -16,7 +16,8 @@ type Invocation struct {
 	// CommandLine is the command with its arguments, as Windows starts it.
 	CommandLine string
 	Environment map[string]string
-	// Stdin ends when the client has said that it ends, if the client asked for a pipe, and with the shell.
+	// Stdin ends when the client has said that it ends, if the client asked for a pipe, and when the program has ended or is
+	// to end.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed" // the inspecting script
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,18 @@ type Inspection struct {
 	Functions []string
 	// Parameters are those of param blocks, by function: "Name Type mandatory", as in "Pool String[] True".
 	Parameters map[string][]string
+	// Uses are what a rule may be about, in the order of the syntax tree.
+	Uses []Use
+}
+
+// Use is one use of the language in a script.
+type Use struct {
+	Line int
+	// Kind is: "command", Text being its name and the parameters given; "Ampersand", "Dot" or "Unknown", the operator before
+	// what is run without a name, Text being its syntax and itself; "call", a method; "static", another static member;
+	// "cast", the type and the syntax of what is cast; "variable"; "program", a text that names one; "type".
+	Kind string
+	Text string
 }
 
 // Inspect parses a script.
@@ -37,6 +50,14 @@ func Inspect(t testing.TB, script string) Inspection {
 	seen := Inspection{Parameters: map[string][]string{}}
 	for line := range strings.Lines(Run(t, program, subject)) {
 		fields := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
+		if len(fields) == 4 && fields[0] == "use" {
+			number, err := strconv.Atoi(fields[1])
+			if err != nil {
+				t.Fatalf("PowerShell said %q", line)
+			}
+			seen.Uses = append(seen.Uses, Use{Line: number, Kind: fields[2], Text: strings.TrimSpace(fields[3])})
+			continue
+		}
 		if len(fields) != 3 {
 			t.Fatalf("PowerShell said %q", line)
 		}

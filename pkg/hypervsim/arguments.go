@@ -146,10 +146,15 @@ func given[T any](c *call, name string) []T {
 	return out
 }
 
-// machinesGiven are the machines that the parameter VM was given, or that VMName names. One that is not on this host
-// any more is reported and left out.
+// machinesGiven are the machines that the parameter VM was given, or that VMName names, which is Name where the cmdlet is
+// about machines alone. One that is not on this host any more is reported and left out.
 func (c *call) machinesGiven() []*machine {
-	if !c.has("VM") {
+	_, noun, _ := strings.Cut(c.cmdlet, "-")
+	switch {
+	case c.has("VM"):
+	case strings.EqualFold(noun, "VM"):
+		return c.machinesNamed(c.texts("Name"))
+	default:
 		return c.machinesNamed(c.texts("VMName"))
 	}
 	return slices.DeleteFunc(given[*machine](c, "VM"), func(m *machine) bool {

@@ -2,10 +2,13 @@ package forward
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/test/powershell"
 )
@@ -34,9 +38,19 @@ type fixture struct {
 	engine string
 }
 
+// newFixture finds a PowerShell too; the test skips when there is none.
 func newFixture(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
 	t.Helper()
-	f := fixture{T: t, engine: powershell.Path(t)}
+	engine := powershell.Path(t)
+	f := newServer(t, changes...)
+	f.engine = engine
+	f.server.RunTasks(engine, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	return f
+}
+
+func newServer(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
+	t.Helper()
+	f := fixture{T: t}
 	model := hypervsim.DefaultModel()
 	model.Durations = hypervsim.Durations{MaxMigrations: 2}
 	for _, change := range changes {
@@ -48,12 +62,7 @@ func newFixture(t *testing.T, changes ...func(*hypervsim.Model)) fixture {
 	t.Cleanup(f.World.Close)
 	f.server, err = Serve(f.World, t.TempDir(), slog.New(slog.DiscardHandler))
 	f.ok(err)
-	f.server.RunTasks(f.engine, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	t.Cleanup(func() {
-		if err := f.server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { f.ok(f.server.Close()) })
 	return f
 }
 
@@ -95,10 +104,7 @@ func (f fixture) run(host string, calls ...hostagent.Call) hostagent.Results {
 	return results
 }
 
-const twoMachines = `
-foreach ($name in 'a', 'b') { $null = New-VM -Name $name -Path "C:\ClusterStorage\Gold\$name" -Generation 2 -MemoryStartupBytes 1GB -NoVHD }
-`
-
+// Scripts that anybody might send, on a host with the machines a and b.
 func TestScripts(t *testing.T) {
 	tests := map[string]struct{ script, want string }{
 		"names by pipeline": {
@@ -109,17 +115,81 @@ func TestScripts(t *testing.T) {
 			script: `$vm = Get-VM -Name a; Set-VM -VM $vm -Notes 'one'; $vm.Notes; Get-VM | Set-VM -Notes two; Get-VM | ForEach-Object { $_.Notes }`,
 			want:   "one\ntwo\ntwo",
 		},
+		"properties of an object": {
+			script: `$vm = Get-VM -Name a; "$vm"; $vm.GetType().Name; $vm.State; $vm.ProcessorCount + 1; $vm.IsClustered; $null -eq $vm.Heartbeat; $null -eq $vm.CPUUsage
+				$vm.NetworkAdapters.Count; $vm.NetworkAdapters[0].Name; $vm.NetworkAdapters[0].VlanSetting.OperationMode; $vm.HardDrives -is [array]; $vm.Id -match '^[0-9a-f-]{36}$'`,
+			want: "a\nVirtualMachine\nOff\n2\nFalse\nTrue\nTrue\n1\nNetwork Adapter\nUntagged\nTrue\nTrue",
+		},
+		"a property that is not there": {
+			script: `Set-StrictMode -Version 2.0; (Get-VM -Name a).Pony`,
+			want:   "ended PropertyNotFoundStrict",
+		},
+		"deep in another object": {
+			script: `$g = Get-ClusterGroup -Name 'Cluster Group'; $g.OwnerNode.Name; $g.OwnerNode.State; "$($g.OwnerNode)"; $g.AntiAffinityClassNames.Count`,
+			want:   "hv01\nUp\nhv01\n0",
+		},
+		"dates and CIM instances": {
+			script: `$os = Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime, BuildNumber; $os.LastBootUpTime.GetType().Name; $os.BuildNumber; $os.GetType().Name`,
+			want:   "DateTime\n20348\nCimInstance",
+		},
+		"errors beside values": {
+			script: `Get-VM -Name a, none, b -ErrorAction SilentlyContinue -ErrorVariable e | ForEach-Object { $_.Name }
+				foreach ($r in $e) { $r.FullyQualifiedErrorId; "$($r.CategoryInfo.Category)"; $r.TargetObject; '{0:X8}' -f $r.Exception.HResult }`,
+			want: "a\nb\nObjectNotFound,Microsoft.HyperV.PowerShell.Commands.GetVM\nObjectNotFound\nnone\n80131500",
+		},
+		"an error that ends the script": {
+			script: `$ErrorActionPreference = 'Stop'; try { Get-VM -Name none; 'went on' } catch { "$($_.CategoryInfo.Category)" }; Get-VM -Name none -ErrorAction Ignore; 'here'`,
+			want:   "ObjectNotFound\nhere",
+		},
+		"what the binder refuses": {
+			script: `foreach ($try in { Get-VM -Nme a }, { Set-VM -VM 'a' }, { Get-ChildItem -LiteralPath 'C:\' -Depth many }, { New-VHD -Path 'C:\x.vhdx' -SizeBytes 1GB -BlockSizeBytes 'x' }) {
+				try { & $try } catch { $_.FullyQualifiedErrorId } }`,
+			want: "NamedParameterNotFound,Get-VM\nParameterArgumentTransformationError,Set-VM\nParameterArgumentTransformationError,Get-ChildItem\nParameterArgumentTransformationError,New-VHD",
+		},
+		"WhatIf": {
+			script: `Remove-VM -Name a -WhatIf; (Get-VM -Name a).Name`,
+			want:   "a",
+		},
+		"values of every kind": {
+			script: `Get-VM -Name a | Set-VM -ProcessorCount 3 -StaticMemory -AutomaticStopAction ShutDown -MemoryStartupBytes 2GB; $vm = Get-VM -Name a; $vm.ProcessorCount; $vm.AutomaticStopAction; $vm.MemoryStartup
+				(Get-VM -Id ([guid] $vm.Id)).Name`,
+			want: "3\nShutDown\n2147483648\na",
+		},
+		"an object that is gone": {
+			script: `$vm = New-VM -Name c -Path 'C:\ClusterStorage\Gold\c' -NoVHD; Remove-VM -VM $vm -Force; $vm.Name; try { Set-VM -VM $vm -Notes x -ErrorAction Stop } catch { "$($_.CategoryInfo.Category)" }`,
+			want:   "c\nObjectNotFound",
+		},
+		"text with everything in it": {
+			script: `$text = -join [char[]] (0xe4, 0xd83d, 0xdcbe, 9, 34, 36, 39, 96, 0x2019, 0x5c, 10, 1); Set-VM -Name b -Notes $text; (Get-VM -Name b).Notes -ceq $text`,
+			want:   "True",
+		},
+		"a credential and a secret are not sent": {
+			script: `$s = [securestring]::new(); foreach ($c in 'hunter2'.ToCharArray()) { $s.AppendChar($c) }; (Get-VMHost -ComputerName hv02 -Credential ([pscredential]::new('user', $s))).Name`,
+			want:   "hv02",
+		},
+		"modules by name": {
+			script: `foreach ($m in 'Hyper-V', 'FailoverClusters', 'CimCmdlets', 'Microsoft.PowerShell.Management', 'ScheduledTasks') {
+					Import-Module $m; $bad = @(Get-Command -Module $m | Where-Object { -not $_.Parameters.Count }); "$m $($bad.Count)" }
+				(Hyper-V\Get-VM -Name a).Name`,
+			want: "Hyper-V 0\nFailoverClusters 0\nCimCmdlets 0\nMicrosoft.PowerShell.Management 0\nScheduledTasks 0\na",
+		},
 	}
 	f := newFixture(t)
 	var script strings.Builder
-	script.WriteString(twoMachines)
-	for name, test := range tests {
-		script.WriteString("\n'== " + name + "'\ntry { & {\n" + test.script + "\n} } catch { \"ended $_\" }\n")
+	script.WriteString(`foreach ($name in 'a', 'b') { $null = New-VM -Name $name -Path "C:\ClusterStorage\Gold\$name" -Generation 2 -MemoryStartupBytes 1GB -NoVHD }`)
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		test := tests[name]
+		script.WriteString("\n'== " + name + "'\ntry { & {\n" + test.script + "\n} } catch { \"ended $($_.FullyQualifiedErrorId)\" }\n")
 	}
 	out := map[string]string{}
 	for _, part := range strings.Split("\n"+f.script("hv02", script.String()), "\n== ")[1:] {
 		name, text, _ := strings.Cut(part, "\n")
 		out[strings.TrimSpace(name)] = strings.TrimSpace(text)
+	}
+	for _, e := range f.Journal(0) {
+		if raw, err := json.Marshal(e); err != nil || strings.Contains(string(raw), "hunter2") {
+			t.Errorf("in the journal: %s, %v", raw, err)
+		}
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -127,5 +197,15 @@ func TestScripts(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// A host has what its Windows build has.
+func TestModulesAreOfTheirBuild(t *testing.T) {
+	f := newFixture(t, func(m *hypervsim.Model) { m.Hosts[0].Build, m.Hosts[1].Build = hyperv.Build2012R2, hyperv.Build2025 })
+	for host, want := range map[string]string{"hv01": "False", "hv02": "True"} {
+		if got := f.script(host, `(Get-Command Set-VM).Parameters.ContainsKey('CheckpointType')`); got != want {
+			t.Errorf("%s: -CheckpointType is there: %s", host, got)
+		}
 	}
 }

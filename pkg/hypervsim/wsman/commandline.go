@@ -43,34 +43,29 @@ func splitCommandLine(line string) []string {
 
 func nextArgument(line string) (arg, rest string) {
 	var b strings.Builder
-	quoted, backslashes := false, 0
-	flush := func(n int) {
-		b.WriteString(strings.Repeat(`\`, n))
-		backslashes = 0
+	for quoted := false; line != "" && (quoted || !strings.ContainsRune(" \t", rune(line[0]))); {
+		var text string
+		text, quoted, line = nextPart(line, quoted)
+		b.WriteString(text)
 	}
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		switch {
-		case c == '\\':
-			backslashes++
-		case c == '"' && backslashes%2 == 1:
-			flush(backslashes / 2)
-			b.WriteByte('"')
-		case c == '"' && quoted && strings.HasPrefix(line[i+1:], `"`):
-			flush(backslashes / 2)
-			b.WriteByte('"')
-			i++
-		case c == '"':
-			flush(backslashes / 2)
-			quoted = !quoted
-		case (c == ' ' || c == '\t') && !quoted:
-			flush(backslashes)
-			return b.String(), line[i:]
-		default:
-			flush(backslashes)
-			b.WriteByte(c)
-		}
+	return b.String(), line
+}
+
+// nextPart reads backslashes with the quote that follows them, or one other character.
+func nextPart(line string, quoted bool) (text string, stillQuoted bool, rest string) {
+	rest = strings.TrimLeft(line, `\`)
+	backslashes := len(line) - len(rest)
+	if !strings.HasPrefix(rest, `"`) {
+		n := max(backslashes, 1)
+		return line[:n], quoted, line[n:]
 	}
-	flush(backslashes)
-	return b.String(), ""
+	text, rest = strings.Repeat(`\`, backslashes/2), rest[1:]
+	switch {
+	case backslashes%2 == 1:
+		return text + `"`, quoted, rest
+	case quoted && strings.HasPrefix(rest, `"`):
+		return text + `"`, quoted, rest[1:]
+	default:
+		return text, !quoted, rest
+	}
 }

@@ -25,17 +25,12 @@ func (l *logons) kerberos(w http.ResponseWriter, r *http.Request, scheme string,
 	if l.config.Kerberos == nil || l.mustSeal(r) {
 		return nil
 	}
-	var outer spnego.SPNEGOToken
-	var inner spnego.KRB5Token
-	wrapped := outer.Unmarshal(token) == nil && outer.Init
-	if wrapped {
-		token = outer.NegTokenInit.MechTokenBytes
-	}
-	if inner.Unmarshal(token) != nil || !inner.IsAPReq() {
+	request, wrapped := ticketOf(token)
+	if request == nil {
 		return nil
 	}
 	// Tickets of MIT's centre carry a PAC that the library cannot read; nothing of it is needed.
-	ok, client, err := service.VerifyAPREQ(&inner.APReq, service.NewSettings(l.config.Kerberos, service.DecodePAC(false)))
+	ok, client, err := service.VerifyAPREQ(request, service.NewSettings(l.config.Kerberos, service.DecodePAC(false)))
 	if err != nil || !ok {
 		return nil
 	}
@@ -44,10 +39,23 @@ func (l *logons) kerberos(w http.ResponseWriter, r *http.Request, scheme string,
 	if who == nil {
 		return nil
 	}
-	if proof, err := prove(&inner.APReq, wrapped); err == nil && proof != nil {
+	if proof, err := prove(request, wrapped); err == nil && proof != nil {
 		w.Header().Set("WWW-Authenticate", scheme+" "+base64.StdEncoding.EncodeToString(proof))
 	}
 	return who
+}
+
+// ticketOf takes the request of Kerberos out of a token, and says whether SPNEGO was around it.
+func ticketOf(token []byte) (request *messages.APReq, wrapped bool) {
+	var outer spnego.SPNEGOToken
+	var inner spnego.KRB5Token
+	if wrapped = outer.Unmarshal(token) == nil && outer.Init; wrapped {
+		token = outer.NegTokenInit.MechTokenBytes
+	}
+	if inner.Unmarshal(token) != nil || !inner.IsAPReq() {
+		return nil, wrapped
+	}
+	return &inner.APReq, wrapped
 }
 
 // prove makes the token by which the host shows that it could read the ticket (RFC 4120, 5.5.2), if the client asks for it,

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -46,7 +47,7 @@ func (s *seal) open(mime string, body []byte) ([]byte, error) {
 	if !strings.HasPrefix(mime, "multipart/encrypted") {
 		return nil, errSeal
 	}
-	_, rest, found := bytes.Cut(body, []byte("Content-Type: application/octet-stream\r\n"))
+	head, rest, found := bytes.Cut(body, []byte("Content-Type: application/octet-stream\r\n"))
 	if !found || len(rest) < 20 {
 		return nil, errSeal
 	}
@@ -61,10 +62,21 @@ func (s *seal) open(mime string, body []byte) ([]byte, error) {
 	s.clientCipher.XORKeyStream(message, sealed)
 	want := sign(s.clientKey, s.clientCipher, s.received, message)
 	s.received++
-	if !hmac.Equal(signature, want) {
+	if !hmac.Equal(signature, want) || saidLength(head) != len(message) {
 		return nil, errSeal
 	}
 	return message, nil
+}
+
+// saidLength is how long a sealed message is by its header, or -1.
+func saidLength(head []byte) int {
+	_, rest, _ := bytes.Cut(head, []byte("Length="))
+	digits, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	n, err := strconv.Atoi(string(digits))
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // wrap makes the body of an answer, sealed where there is a seal, and its type.

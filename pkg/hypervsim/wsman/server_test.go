@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,8 @@ func (e endpoint) client(t *testing.T, secure bool, transport func() winrm.Trans
 	return c
 }
 
+func unsealed() winrm.Transporter { return &winrm.ClientNTLM{} }
+
 func sealed() winrm.Transporter {
 	e, err := winrm.NewEncryption("ntlm")
 	if err != nil {
@@ -126,12 +129,15 @@ func TestAnotherClientWorks(t *testing.T) {
 	for name, mode := range map[string]struct {
 		secure    bool
 		transport func() winrm.Transporter
+		config    wsman.Config
 	}{
-		"Basic over TLS": {true, nil},
-		"NTLM over TLS":  {true, func() winrm.Transporter { return &winrm.ClientNTLM{} }},
+		"Basic over TLS":            {true, nil, settings()},
+		"NTLM over TLS":             {true, unsealed, settings()},
+		"Basic where it is allowed": {false, nil, plain()},
+		"NTLM where it is allowed":  {false, unsealed, plain()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := serve(t, settings())
+			e := serve(t, mode.config)
 			c := e.client(t, mode.secure, mode.transport, user, password)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -152,7 +158,10 @@ func TestAnotherClientWorks(t *testing.T) {
 
 // Another library's sealed transport is good for one message after the other only, so its parts are used here one by one.
 func TestAnotherClientSeals(t *testing.T) {
-	e := serve(t, settings())
+	var seen []wsman.Exchange
+	config := settings()
+	config.Observe = func(e wsman.Exchange) { seen = append(seen, e) }
+	e := serve(t, config)
 	transport := sealed()
 	c := e.client(t, false, func() winrm.Transporter { return transport }, user, password)
 	post := func(m *soap.SoapMessage) string {
@@ -185,5 +194,27 @@ func TestAnotherClientSeals(t *testing.T) {
 	post(winrm.NewDeleteShellRequest(url, shell, winrm.DefaultParameters))
 	if n := e.Shells(); n != 0 {
 		t.Errorf("%d shells are left", n)
+	}
+	for _, x := range seen {
+		if !x.Sealed || x.Mode != "NTLM" || x.User != strings.ToLower(user) || x.Status != http.StatusOK ||
+			!bytes.Contains(x.Request, []byte("Envelope>")) || !bytes.Contains(x.Response, []byte("Envelope>")) {
+			t.Errorf("observed %+v", x)
+		}
+	}
+	if len(seen) < 6 || seen[0].Action != wsman.Create || seen[1].Action != wsman.Command || seen[len(seen)-1].Action != wsman.Delete {
+		t.Errorf("observed %d exchanges", len(seen))
+	}
+}
+
+// Over plain HTTP nothing is let in that is not sealed.
+func TestUnsealedIsRefused(t *testing.T) {
+	e := serve(t, settings())
+	for name, transport := range map[string]func() winrm.Transporter{"Basic": nil, "NTLM": unsealed} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, _, _, err := e.client(t, false, transport, user, password).RunWithContextWithString(ctx, "hello", "")
+		if err == nil || !strings.Contains(err.Error(), "401") || e.Shells() != 0 {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

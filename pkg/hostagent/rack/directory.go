@@ -95,7 +95,7 @@ func (d *Directory) Open(ctx context.Context, target hostagent.Target, open func
 func (d *Directory) openAny(ctx context.Context, target hostagent.Target, open func(context.Context, Host) (hostagent.Agent, error)) (hostagent.Agent, error) {
 	n := int64(len(d.listed))
 	first := d.next.Load()
-	var failures []error
+	var said failures
 	for i := range n {
 		at := (first + i) % n
 		agent, err := open(ctx, d.listed[at])
@@ -105,11 +105,24 @@ func (d *Directory) openAny(ctx context.Context, target hostagent.Target, open f
 		}
 		// One that took all the time is not the first next time.
 		d.next.Store((at + 1) % n)
-		failures = append(failures, err)
+		said = append(said, err)
 		if ctx.Err() != nil || errors.Is(err, hostagent.Unauthenticated) {
 			break
 		}
 	}
-	last := failures[len(failures)-1]
-	return nil, &hostagent.Error{Class: hostagent.ClassOf(last), Op: "open", Target: target, Err: errors.Join(failures...)}
+	last := said[len(said)-1]
+	return nil, &hostagent.Error{Class: hostagent.ClassOf(last), Op: "open", Target: target, Err: said}
 }
+
+// failures are what each host said, on one line.
+type failures []error
+
+func (f failures) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) Unwrap() []error { return f }

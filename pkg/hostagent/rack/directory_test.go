@@ -1,8 +1,12 @@
 package rack
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"guestclustering.io/operator/pkg/hostagent"
 )
 
 func TestWhereHostsAre(t *testing.T) {
@@ -29,5 +33,19 @@ func TestWhereHostsAre(t *testing.T) {
 				t.Errorf("got %q, %v; want %q, %q", host.Address, err, test.want, test.text)
 			}
 		})
+	}
+}
+
+// What is told of hosts that are all silent names each, on the one line that a condition has.
+func TestNoHostAnswers(t *testing.T) {
+	d, err := NewDirectory([]Host{{Name: "hv01", Address: "hv01:1"}, {Name: "hv02", Address: "hv02:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Open(t.Context(), hostagent.Target{}, func(_ context.Context, h Host) (hostagent.Agent, error) {
+		return nil, &hostagent.Error{Class: hostagent.Unreachable, Op: "open", Target: hostagent.Target{Host: h.Name}, Err: errors.New("silent")}
+	})
+	if want := "open on any host: open on hv01: silent; open on hv02: silent"; !errors.Is(err, hostagent.Unreachable) || err.Error() != want {
+		t.Errorf("got %v, want Unreachable: %s", err, want)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +20,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/pkg/hypervsim/executor"
+	"guestclustering.io/operator/pkg/hypervsim/forward"
 	"guestclustering.io/operator/pkg/hypervsim/wsman"
 )
 
@@ -29,6 +33,8 @@ type mode struct {
 	config    Config
 	// keys gives a host's keytab, for Kerberos.
 	keys func(host string) *keytab.Keytab
+	// engine is a real PowerShell, which then runs what is sent; empty: the stand-in answers.
+	engine string
 }
 
 func accounts() map[string]wsman.User {
@@ -80,6 +86,7 @@ func modes(a *authority) map[string]func(t testing.TB) mode {
 // cluster is a simulated host cluster whose hosts are reached over WS-Man.
 type cluster struct {
 	world   *hypervsim.World
+	names   []string
 	hosts   map[string]*wsman.Server
 	config  Config
 	traffic *traffic
@@ -114,18 +121,22 @@ var hostNames = []string{"hv01", "hv02", "hv03", "hv04"}
 
 func newCluster(t testing.TB, a *authority, m mode, limits wsman.Limits) *cluster {
 	t.Helper()
-	r := &cluster{world: quick(t), hosts: map[string]*wsman.Server{}, config: m.config, traffic: &traffic{}}
+	names := hostNames
+	if m.engine != "" {
+		names = ownNames()
+	}
+	r := &cluster{world: quick(t, names), names: names, hosts: map[string]*wsman.Server{}, config: m.config, traffic: &traffic{}}
 	r.config.Transport = m.transport
-	run := executor.New(counted{r.world.Driver(), &r.changes})
-	for _, name := range hostNames {
+	program := r.standIn()
+	if m.engine != "" {
+		program = r.powerShell(t, m.engine)
+	}
+	for _, name := range names {
 		if m.keys != nil {
 			m.accepts.Kerberos = m.keys(name)
 		}
 		s := wsman.New(wsman.Config{
-			Host: name, Authentication: m.accepts, Limits: limits, Observe: r.traffic.observe,
-			Program: func(ctx context.Context, p wsman.Invocation) int {
-				return run.Run(ctx, executor.Process{Host: p.Host, Installed: strings.Contains(p.CommandLine, "-File")}, p.Stdin, p.Stdout)
-			},
+			Host: name, Authentication: m.accepts, Limits: limits, Observe: r.traffic.observe, Program: program,
 		})
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -145,14 +156,49 @@ func newCluster(t testing.TB, a *authority, m mode, limits wsman.Limits) *cluste
 	return r
 }
 
+// standIn is the program that answers as the executor does.
+func (r *cluster) standIn() wsman.Program {
+	run := executor.New(counted{r.world.Driver(), &r.changes})
+	return func(ctx context.Context, p wsman.Invocation) int {
+		return run.Run(ctx, executor.Process{Host: p.Host, Installed: strings.Contains(p.CommandLine, "-File")}, p.Stdin, p.Stdout)
+	}
+}
+
+// powerShell is the program that runs the shipped executor, whose cmdlets are the world's.
+func (r *cluster) powerShell(t testing.TB, engine string) wsman.Program {
+	t.Helper()
+	server, err := forward.Serve(r.world, t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.Program(engine)
+}
+
+// ownNames are names that the hosts of no other test on this machine have: executors of one host know of each other by the
+// name of a kernel object.
+func ownNames() []string {
+	names := make([]string, len(hostNames))
+	for i, name := range hostNames {
+		names[i] = fmt.Sprintf("%s-%d", name, os.Getpid())
+	}
+	return names
+}
+
 // quick is a host cluster on which nothing takes time, on a clock that runs: what a test slows, it slows in real time.
-func quick(t testing.TB) *hypervsim.World {
+func quick(t testing.TB, names []string) *hypervsim.World {
 	t.Helper()
 	model := hypervsim.DefaultModel()
 	model.Durations = hypervsim.Durations{MaxMigrations: 2}
 	for i := range model.Hosts {
 		model.Hosts[i].MemoryBytes = 1 << 40
+		model.Hosts[i].Name = names[i]
 	}
+	model.Volumes[0].Owner = names[0]
 	w, err := hypervsim.New(model, hypervsim.NewRealClock(1))
 	if err != nil {
 		t.Fatal(err)

@@ -201,14 +201,17 @@ func (s *Scanner) Noise() Noise {
 	return s.noise
 }
 
-// A compressor's tables are large; a session makes many small frames.
-var compressors = sync.Pool{New: func() any {
-	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // the level is one of the library's own
-	}
-	return w
-}}
+// Their tables are large, and a session has many small frames.
+var (
+	compressors = sync.Pool{New: func() any {
+		w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // the level is one of the library's own
+		}
+		return w
+	}}
+	decompressors = sync.Pool{New: func() any { return new(gzip.Reader) }}
+)
 
 // Pack makes a body of a value: base64 of gzip of its JSON.
 func Pack(v any) ([]byte, error) {
@@ -242,18 +245,18 @@ func PackText(text []byte) ([]byte, error) {
 }
 
 // UnpackText gives the text that a body was made of.
-func UnpackText(body []byte) ([]byte, error) { return unpackText(body, MaxBody) }
-
-func unpackText(body []byte, limit int64) ([]byte, error) {
-	decompressor, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body)))
+func UnpackText(body []byte) ([]byte, error) {
+	decompressor, _ := decompressors.Get().(*gzip.Reader)
+	defer decompressors.Put(decompressor)
+	err := decompressor.Reset(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: its body: %w", ErrMalformed, err)
 	}
-	text, err := io.ReadAll(io.LimitReader(decompressor, limit+1))
+	text, err := io.ReadAll(io.LimitReader(decompressor, MaxBody+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: its body: %w", ErrMalformed, err)
-	case int64(len(text)) > limit:
+	case len(text) > MaxBody:
 		return nil, ErrTooLarge
 	}
 	return text, nil

@@ -115,7 +115,7 @@ func quick(t *testing.T) *hypervsim.World {
 
 func TestSessionConforms(t *testing.T) {
 	modes := map[string]session.Options{
-		"streamed": {}, "installed": {Installed: true}, "one-shot": {OneShot: true}, "one at a time": {Parallel: 1},
+		"kept": {}, "one-shot": {OneShot: true},
 	}
 	for name, options := range modes {
 		t.Run(name, func(t *testing.T) {

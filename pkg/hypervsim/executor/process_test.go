@@ -16,33 +16,30 @@ import (
 
 // world answers a batch once it is told to, with what it is told.
 type world struct {
-	begun  chan string
-	answer chan error
-	// opened counts agents.
-	opened, closed int
+	begun chan string
+	// answers are by cmdlet.
+	answers map[string]chan error
 }
 
-func newWorld() *world { return &world{begun: make(chan string, 100), answer: make(chan error)} }
+func newWorld() *world {
+	return &world{begun: make(chan string, 100), answers: map[string]chan error{"Get-VM": make(chan error), "New-VM": make(chan error)}}
+}
 
 func (w *world) Open(context.Context, hostagent.Target) (hostagent.Agent, error) {
-	w.opened++
 	return w, nil
 }
 
 func (w *world) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
 	w.begun <- b.Calls[0].Cmdlet
 	select {
-	case err := <-w.answer:
+	case err := <-w.answers[b.Calls[0].Cmdlet]:
 		return answer(), err
 	case <-ctx.Done():
 		return nil, &hostagent.Error{Class: hostagent.Canceled, Err: context.Cause(ctx)}
 	}
 }
 
-func (w *world) Close() error {
-	w.closed++
-	return nil
-}
+func (w *world) Close() error { return nil }
 
 // run is a process that runs, driven frame by frame.
 type run struct {
@@ -178,7 +175,7 @@ func TestProcess(t *testing.T) {
 		"a request": func(_ *testing.T, w *world, r *run) {
 			r.request(1, "Get-VM")
 			r.want("")
-			w.answer <- nil
+			w.answers["Get-VM"] <- nil
 			r.want(done)
 			r.send(session.KindBye, 0)
 			r.exits(0)
@@ -186,7 +183,7 @@ func TestProcess(t *testing.T) {
 		"a request that comes twice": func(t *testing.T, w *world, r *run) {
 			r.request(1, "New-VM")
 			r.request(1, "New-VM")
-			w.answer <- nil
+			w.answers["New-VM"] <- nil
 			r.request(1, "New-VM")
 			r.want(done)
 			if len(w.begun) != 1 {
@@ -204,8 +201,8 @@ func TestProcess(t *testing.T) {
 			r.want(`pong{"workingSet":104857600,"running":3}`)
 			r.send(session.KindCancel, 2)
 			r.want(cancelled)
-			w.answer <- nil
-			w.answer <- nil
+			w.answers["Get-VM"] <- nil
+			w.answers["Get-VM"] <- nil
 			r.want(done + " " + done)
 		},
 		"a cancellation": func(_ *testing.T, _ *world, r *run) {
@@ -221,18 +218,18 @@ func TestProcess(t *testing.T) {
 		},
 		"a request that the host refuses": func(_ *testing.T, w *world, r *run) {
 			r.request(1, "New-VM")
-			w.answer <- &hostagent.Error{Class: hostagent.Invalid, Op: "run", Err: errors.New("no")}
+			w.answers["New-VM"] <- &hostagent.Error{Class: hostagent.Invalid, Op: "run", Err: errors.New("no")}
 			r.want(`res{"unreadable":"run on any host: no"}`)
 		},
 		"frames that it does not know": func(_ *testing.T, w *world, r *run) {
 			r.write([]byte("push 1 QUJD\n\nwhat\n"))
 			r.request(1, "Get-VM")
-			w.answer <- nil
+			w.answers["Get-VM"] <- nil
 			r.want(done)
 		},
 		"the host is lost": func(_ *testing.T, w *world, r *run) {
 			r.request(1, "New-VM")
-			w.answer <- &hostagent.Error{Class: hostagent.OutcomeUnknown, Err: errors.New("lost")}
+			w.answers["New-VM"] <- &hostagent.Error{Class: hostagent.OutcomeUnknown, Err: errors.New("lost")}
 			r.exits(1)
 			r.want("end")
 		},
@@ -241,19 +238,15 @@ func TestProcess(t *testing.T) {
 			r.request(2, "Get-VM")
 			r.send(session.KindBye, 0)
 			r.want("")
-			w.answer <- nil
-			synctest.Wait()
-			select { // either may have got the answer; the other one is the reading, or ends the process
-			case w.answer <- nil:
-			default:
-			}
+			w.answers["New-VM"] <- nil
 			r.exits(0)
+			r.want(done + " " + cancelled + " end")
 		},
 		"the end of the input while a change runs": func(_ *testing.T, w *world, r *run) {
 			r.request(1, "New-VM")
 			_ = r.stdin.Close()
 			r.want("")
-			w.answer <- nil
+			w.answers["New-VM"] <- nil
 			r.want(done + " end")
 			r.exits(0)
 		},
@@ -292,7 +285,7 @@ func TestAProcessWaitsForTheChangesOfOthers(t *testing.T) {
 		over.send(session.KindBye, 0)
 		over.exits(1)
 
-		w.answer <- nil
+		w.answers["New-VM"] <- nil
 		second.want("ready{}")
 	})
 }

@@ -187,11 +187,11 @@ type WinRMAgent struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.configMapRef) != has(self.secretRef)",message="give either configMapRef or secretRef"
 type CABundle struct {
-	// configMapRef is a key of a ConfigMap.
+	// configMapRef is a key of a ConfigMap. Changes: online.
 	// +optional
 	ConfigMapRef *KeyReference `json:"configMapRef,omitempty"`
 
-	// secretRef is a key of a Secret.
+	// secretRef is a key of a Secret. Changes: online.
 	// +optional
 	SecretRef *KeyReference `json:"secretRef,omitempty"`
 }
@@ -204,7 +204,7 @@ type KeyReference struct {
 	// +required
 	Name string `json:"name"`
 
-	// key is the key in its data.
+	// key is the key in its data. Changes: online.
 	// +kubebuilder:default=ca.crt
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -1,8 +1,101 @@
 package apivalidation
 
+import "strings"
+
+// fingerprint is that of a certificate.
+const fingerprint = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:00"
+
 const nameSentence = "a name here is lower-case letters, digits and hyphens, such as gold-2"
 
 var _ = declare("HostCluster", map[string]rule{
+	"settings of WinRM": {
+		manifest: overWinRM,
+		accepted: []change{`{}`},
+		refused:  []change{`spec: {agent: {winRM: null}}`},
+		path:     "spec.agent",
+		message:  "give winRM when type is WinRM, and only then",
+	},
+	"settings of SSH": {
+		manifest: overSSH,
+		accepted: []change{`{}`},
+		refused:  []change{`spec: {agent: {ssh: null}}`},
+		path:     "spec.agent",
+		message:  "give ssh when type is SSH, and only then",
+	},
+	"HTTP is for NTLM": {
+		manifest: overWinRM,
+		accepted: []change{`spec: {agent: {winRM: {transport: HTTP, authentication: NTLM}}}`},
+		refused: []change{
+			`spec: {agent: {winRM: {transport: HTTP}}}`,
+			`spec: {agent: {winRM: {transport: HTTP, authentication: Basic}}}`,
+			`spec: {agent: {winRM: {transport: HTTP, authentication: Certificate}}}`,
+		},
+		path:    "spec.agent.winRM",
+		message: "over HTTP only NTLM is possible, which seals every message; use transport HTTPS",
+	},
+	"there are no certificates over HTTP": {
+		manifest: overWinRM,
+		accepted: []change{
+			`spec: {agent: {winRM: {caBundle: {configMapRef: {name: ca}}, serverName: hv.corp.example, certificateFingerprints: ["` + fingerprint + `"]}}}`,
+		},
+		refused: []change{
+			`spec: {agent: {winRM: {transport: HTTP, authentication: NTLM, caBundle: {configMapRef: {name: ca}}}}}`,
+			`spec: {agent: {winRM: {transport: HTTP, authentication: NTLM, serverName: hv.corp.example}}}`,
+			`spec: {agent: {winRM: {transport: HTTP, authentication: NTLM, certificateFingerprints: ["` + fingerprint + `"]}}}`,
+		},
+		path:    "spec.agent.winRM",
+		message: "caBundle, serverName and certificateFingerprints are for transport HTTPS; over HTTP leave them out",
+	},
+	"one source of authorities": {
+		manifest: overWinRM,
+		accepted: []change{`spec: {agent: {winRM: {caBundle: {secretRef: {name: ca, key: tls.crt}}}}}`},
+		refused: []change{
+			`spec: {agent: {winRM: {caBundle: {}}}}`,
+			`spec: {agent: {winRM: {caBundle: {secretRef: {name: ca}, configMapRef: {name: ca}}}}}`,
+		},
+		path:    "spec.agent.winRM.caBundle",
+		message: "give either configMapRef or secretRef",
+	},
+	"a certificate's fingerprint": {
+		manifest: overWinRM,
+		accepted: []change{change(`spec: {agent: {winRM: {certificateFingerprints: ["` + strings.ReplaceAll(fingerprint, ":", "") + `"]}}}`)},
+		refused:  []change{change(`spec: {agent: {winRM: {certificateFingerprints: ["` + strings.TrimSuffix(fingerprint, ":00") + `"]}}}`)},
+		path:     "spec.agent.winRM.certificateFingerprints[0]",
+		message:  "a fingerprint is a SHA-256 digest: 64 hexadecimal digits, with or without colons",
+	},
+	"a host's name": {
+		manifest: overWinRM,
+		accepted: []change{`spec: {agent: {winRM: {hosts: [{name: HV01}, {name: hv-02.corp.example, address: 10.0.0.2, port: 5999}]}}}`},
+		refused: []change{
+			`spec: {agent: {winRM: {hosts: [{name: "hv01:5986"}]}}}`,
+			`spec: {agent: {winRM: {hosts: [{name: "https://hv01"}]}}}`,
+			`spec: {agent: {winRM: {hosts: [{name: "fe80::1"}]}}}`,
+			`spec: {agent: {winRM: {hosts: [{name: "hv01."}]}}}`,
+		},
+		path:    "spec.agent.winRM.hosts[0].name",
+		message: "a host is named by its name in DNS or its computer name, such as hv01.corp.example; an IP address goes into address",
+	},
+	"a host's name, over SSH": {
+		manifest: overSSH,
+		accepted: []change{`spec: {agent: {ssh: {hosts: [{name: HV01}]}}}`},
+		refused:  []change{`spec: {agent: {ssh: {hosts: [{name: "operator@hv01"}]}}}`},
+		path:     "spec.agent.ssh.hosts[0].name",
+		message:  "a host is named by its name in DNS or its computer name, such as hv01.corp.example; an IP address goes into address",
+	},
+	"a host's address": {
+		manifest: overWinRM,
+		accepted: []change{`spec: {agent: {winRM: {hosts: [{name: hv01, address: 10.0.0.1}]}}}`},
+		refused:  []change{`spec: {agent: {winRM: {hosts: [{name: hv01, address: "https://10.0.0.1"}]}}}`},
+		path:     "spec.agent.winRM.hosts[0].address",
+		message:  "an address is an IP address or a name in DNS, without a port; the port goes into port",
+	},
+	"a host's address, over SSH": {
+		manifest: overSSH,
+		accepted: []change{`spec: {agent: {ssh: {hosts: [{name: hv01, address: "fe80::1"}, {name: hv02, address: hv02.old.example}]}}}`},
+		refused:  []change{`spec: {agent: {ssh: {hosts: [{name: hv01, address: "hv01 22"}]}}}`, `spec: {agent: {ssh: {hosts: [{name: hv01, address: "hv01/22"}]}}}`},
+		path:     "spec.agent.ssh.hosts[0].address",
+		message:  "an address is an IP address or a name in DNS, without a port; the port goes into port",
+	},
 	"the agent's settings are those of its type": {
 		manifest: hostCluster,
 		accepted: []change{`{}`},

@@ -23,6 +23,20 @@ metadata: {name: rack1}
 spec:
   agent: {type: Simulated, simulated: {address: "127.0.0.1:7100"}}
 `
+	overWinRM manifest = `
+apiVersion: guestclustering.io/v1alpha1
+kind: HostCluster
+metadata: {name: rack1}
+spec:
+  agent: {type: WinRM, winRM: {hosts: [{name: hv01.corp.example}], authentication: Kerberos, credentialsSecretRef: {name: rack1}}}
+`
+	overSSH manifest = `
+apiVersion: guestclustering.io/v1alpha1
+kind: HostCluster
+metadata: {name: rack1}
+spec:
+  agent: {type: SSH, ssh: {hosts: [{name: hv01.corp.example}], credentialsSecretRef: {name: rack1}, knownHosts: "hv01.corp.example ssh-ed25519 AAAA"}}
+`
 	guestCluster manifest = `
 apiVersion: guestclustering.io/v1alpha1
 kind: GuestCluster

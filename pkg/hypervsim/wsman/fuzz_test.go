@@ -85,3 +85,9 @@ func TestSealIsOpenedInTurn(t *testing.T) {
 		t.Error("a message was opened out of turn")
 	}
 }
+
+func FuzzTicket(f *testing.F) {
+	f.Add([]byte("\x60\x06\x06\x06\x2b\x06\x01\x05\x05\x02"))
+	f.Add([]byte("\x60\x0b\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00"))
+	f.Fuzz(func(_ *testing.T, token []byte) { ticketOf(token) })
+}

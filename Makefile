@@ -25,9 +25,10 @@ build: ## Build the commands into bin/.
 	go build -o bin/ ./cmd/...
 
 .PHONY: test
-test: ## Run every suite that needs nothing but Go and the module proxy.
+test: ## Run every suite; what is not there to run some with is skipped, and named at the end.
 	hack/controlplane/build.sh kube-apiserver etcd kubectl kube-controller-manager
-	go test -p 2 -timeout 9m ./...
+	go build -o bin/test ./hack/test
+	bin/test -p 2 -timeout 9m ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks; prints them and writes bench.json.
@@ -52,7 +53,7 @@ controlplane: ## Build etcd, kube-apiserver, kubectl and kube-controller-manager
 ##@ Check
 
 .PHONY: verify
-verify: verify-format verify-vet verify-lint verify-generated verify-modules verify-imports verify-links ## Run every check that is not a test of behaviour.
+verify: verify-format verify-vet verify-lint verify-generated verify-modules verify-imports verify-links verify-scripts ## Run every check that is not a test of behaviour.
 	@echo "verified"
 
 .PHONY: verify-format
@@ -88,6 +89,10 @@ verify-imports: ## Check the direction of imports (docs/architecture.md).
 .PHONY: verify-links
 verify-links: ## Check that what the documentation links to is there.
 	go test ./test/links
+
+.PHONY: verify-scripts
+verify-scripts: ## Check the PowerShell that runs on hosts against our rules, with a PowerShell's own parser if there is one.
+	go run ./hack/test ./test/scripts
 
 ##@ Help
 

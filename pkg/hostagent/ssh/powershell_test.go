@@ -46,9 +46,6 @@ func (s *servers) becomePowerShell(server *forward.Server, engine string) {
 
 // The shipped bootstrap and executor in a real PowerShell, behind a real SSH server.
 func TestDriverConformsWithARealPowerShell(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
 	engine := powershell.Path(t)
 	conformance.Run(t, func(t *testing.T) conformance.Subject {
 		s := newServers(t)

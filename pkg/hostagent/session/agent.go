@@ -261,6 +261,7 @@ func (c *channel) results(body []byte, batch hostagent.Batch) (hostagent.Results
 	if err := Unpack(body, &answer); err != nil {
 		err = fmt.Errorf("the answer could not be read: %w", err)
 		c.fail(failed(hostagent.Protocol, err))
+		c.tell()
 		return nil, unread(batch, err)
 	}
 	switch {

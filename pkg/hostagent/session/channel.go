@@ -13,9 +13,6 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 )
 
-// ErrNotSent is what Process.Write returns, wrapped, when certainly nothing of what it was given has left.
-var ErrNotSent = errors.New("nothing was sent")
-
 var (
 	// errRetired: the process takes no more requests. Nothing was sent; another process takes it.
 	errRetired = errors.New("the process takes no more requests")
@@ -107,11 +104,16 @@ func newChannel(process Process, nonce string, options Options, l limits) *chann
 	return c
 }
 
-// begin queues a request. It is refused with errRetired by a process that takes no more.
+// begin queues a request. It is refused with errRetired by a process that takes no more, and with why by one that broke: were
+// another tried then, one that breaks at once would be started over and over.
 func (c *channel) begin(body []byte, changes bool) (*call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause != nil || c.retired {
+	switch {
+	case c.cause != nil && !errors.Is(c.cause, errClosed):
+		c.told = true
+		return nil, (&call{}).failure(c.cause)
+	case c.cause != nil, c.retired:
 		return nil, errRetired
 	}
 	if c.isDue() && !c.changing() {
@@ -267,6 +269,13 @@ func (r *call) failure(cause error) error {
 		class = hostagent.Unreachable // of a call that may have arrived, which this one is not
 	}
 	return failed(class, cause)
+}
+
+// tell notes that a caller knows why the channel broke.
+func (c *channel) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = true
 }
 
 // changesUnderWay is whether the process must not be cut.

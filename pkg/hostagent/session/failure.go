@@ -36,9 +36,6 @@ func lost(err error) error {
 
 // errorOf makes what callers get.
 func errorOf(op string, target hostagent.Target, err error) error {
-	if e, ok := err.(*hostagent.Error); ok { //nolint:errorlint // only one that is not wrapped says all there is to say
-		return e
-	}
 	return &hostagent.Error{Class: classOf(err), Op: op, Target: target, Err: err}
 }
 

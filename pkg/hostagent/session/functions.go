@@ -1,4 +1,3 @@
-// Package session holds what runs on a host.
 package session
 
 import _ "embed" // functions.ps1 is embedded as text

@@ -2,8 +2,12 @@ package session
 
 import (
 	"context"
+	"errors"
 	"io"
 )
+
+// ErrNotSent is what Process.Write returns, wrapped, when certainly nothing of what it was given has left.
+var ErrNotSent = errors.New("nothing was sent")
 
 // Process is one PowerShell that a driver has started on a host, seen as its three streams. Read and Write are called
 // side by side, each by one goroutine at a time.

@@ -178,6 +178,28 @@ func TestABreakThatNobodyWasToldOfIsMended(t *testing.T) {
 	})
 }
 
+// A process that ends as soon as it is ready is not started over and over.
+func TestAProcessThatBreaksAtOnceIsNotStartedOverAndOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &host{}
+		a := h.mustOpen(t, Options{}, calm())
+		h.prepare = func(p *fake) {
+			p.opening = func(p *fake) {
+				p.say(KindHello, 0, p.hello)
+				p.say(KindReady, 0, struct{}{})
+				p.end(io.EOF)
+			}
+		}
+		h.process(0).end(io.EOF)
+		synctest.Wait()
+		_, err := a.Run(t.Context(), batchOf(change))
+		wantFailure(t, err, hostagent.Unreachable, "PowerShell has ended")
+		if h.started() != 2 {
+			t.Errorf("%d processes were started", h.started())
+		}
+	})
+}
+
 func TestOneFailureFailsAllThatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{prepare: unanswered}
@@ -279,7 +301,7 @@ func TestWhatIsWrongIsNotSent(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := map[string]struct {
-		ctx    context.Context //nolint:containedctx // the case's argument
+		ctx    context.Context
 		change func(b *hostagent.Batch)
 		class  hostagent.Class
 		reason string
@@ -318,7 +340,7 @@ func TestTheSessionsHost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer a.Close()
+			defer func() { _ = a.Close() }()
 			batch := batchOf(read)
 			batch.Target.Host = test.batch
 			if _, err := a.Run(t.Context(), batch); err != nil {

@@ -53,7 +53,7 @@ func benchmark(b *testing.B, results hostagent.Results, callers int) {
 	wg.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
-	if err := errors.Join(append(errs, agent.Close())...); err != nil {
+	if err := errors.Join(errors.Join(errs...), agent.Close()); err != nil {
 		b.Fatal(err)
 	}
 	r.running.Wait()

@@ -93,8 +93,8 @@ func (r *rack) start(host string) session.Start {
 			defer close(p.done)
 			defer kill()
 			r.executor.Run(ctx, executor.Process{Host: host, Installed: arguments == session.InstalledArguments}, in, out)
-			in.Close()
-			out.Close()
+			_ = in.Close()
+			_ = out.Close()
 		})
 		return p, nil
 	}

@@ -18,18 +18,21 @@
 
 # ---- What may be run ------------------------------------------------------------------------------------------------------
 
-# The modules that are loaded, those that the host has, and the cmdlets of each that a call may name.
-$Surface = @{
+# The modules that are loaded, in this order and as far as the host has them, and the cmdlets of each that a call may name.
+# Modules without any are for the named functions, and for modules of Windows that are written in PowerShell: nothing else is
+# loaded by itself.
+$Surface = [ordered] @{
+    'Microsoft.PowerShell.Utility' = @()
+    'Microsoft.PowerShell.Management' = 'Get-Item'
     'CimCmdlets' = 'Get-CimInstance'
-    'FailoverClusters' = 'Add-ClusterVirtualMachineRole', 'Get-Cluster', 'Get-ClusterGroup', 'Get-ClusterNode',
-    'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterVirtualMachineRole', 'Remove-ClusterGroup',
-    'Set-ClusterParameter', 'Start-ClusterGroup', 'Stop-ClusterGroup', 'Update-ClusterVirtualMachineConfiguration'
+    'ScheduledTasks' = @()
     'Hyper-V' = 'Add-VMHardDiskDrive', 'Add-VMNetworkAdapter', 'Add-VMScsiController', 'Connect-VMNetworkAdapter', 'Get-VHD',
     'Get-VM', 'Get-VMHardDiskDrive', 'Get-VMHost', 'Get-VMNetworkAdapter', 'Get-VMScsiController', 'Get-VMSwitch', 'New-VHD',
     'New-VM', 'Remove-VM', 'Remove-VMHardDiskDrive', 'Remove-VMNetworkAdapter', 'Rename-VM', 'Set-VM', 'Set-VMNetworkAdapter',
     'Set-VMNetworkAdapterVlan', 'Stop-VM'
-    'Microsoft.PowerShell.Management' = 'Get-Item'
-    'ScheduledTasks' = @() # for the named functions alone
+    'FailoverClusters' = 'Add-ClusterVirtualMachineRole', 'Get-Cluster', 'Get-ClusterGroup', 'Get-ClusterNode',
+    'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterVirtualMachineRole', 'Remove-ClusterGroup',
+    'Set-ClusterParameter', 'Start-ClusterGroup', 'Stop-ClusterGroup', 'Update-ClusterVirtualMachineConfiguration'
 }
 
 # ---- JSON -----------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ func startEngine(t *testing.T, o engineOptions) *engine {
 	t.Cleanup(func() {
 		_ = e.stdin.Close()
 		_ = e.cmd.Process.Kill()
-		for range e.frames { //nolint:revive // what nobody waited for
+		for range e.frames { // what nobody waited for
 		}
 		_ = e.exited()
 	})

@@ -119,6 +119,8 @@ func environment(programs map[program]string, opts Options) *envtest.Environment
 	server := env.ControlPlane.GetAPIServer()
 	server.Path = programs[apiserver]
 	server.Out, server.Err = opts.Log, opts.Log
+	// Some clusters have it (OpenShift does), and it asks for rights that are easily forgotten.
+	server.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	env.ControlPlane.KubectlPath = programs[kubectl]
 	return env
 }

@@ -112,7 +112,7 @@ var examples = map[string]struct {
 }
 
 // notActions are the world's methods that other requests reach, or that only who holds the world may call.
-var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "Journal", "Now", "Prompt", "RemoveFault", "RunTasks", "State"}
+var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "Journal", "Now", "Power", "Prompt", "RemoveFault", "RunTasks", "State"}
 
 func TestEveryControlMethodIsAnAction(t *testing.T) {
 	var methods []string

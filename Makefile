@@ -35,8 +35,11 @@ bench: ## Run the benchmarks; prints them and writes bench.json.
 	go run ./hack/bench
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Write the CRDs in config/crd/bases from the types in api/.
+manifests: $(CONTROLLER_GEN) ## Write the CRDs in config/crd/bases from the types in api/, and dist/install.yaml with all of config/default.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	hack/controlplane/build.sh kubectl
+	mkdir -p dist
+	PATH="$${KUBEBUILDER_ASSETS:+$$KUBEBUILDER_ASSETS:}$(CURDIR)/bin/controlplane:$$PATH" kubectl kustomize config/default >dist/install.yaml
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Write the deep copies of the types in api/.

@@ -2,7 +2,6 @@ package hostcluster
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 
@@ -67,7 +66,7 @@ func (v view) refused() *plan.Block {
 func refusal(prefix string, err error) *plan.Block {
 	switch hostagent.ClassOf(err) {
 	case hostagent.Unauthenticated:
-		return &plan.Block{Reason: v1alpha1.ReasonCredentialsRefused, Message: fmt.Sprintf("%s%s; correct the Secret: until it changes they are not tried again", prefix, explain(err))}
+		return &plan.Block{Reason: v1alpha1.ReasonCredentialsRefused, Message: prefix + explain(err)}
 	case hostagent.Forbidden:
 		return &plan.Block{Reason: v1alpha1.ReasonAccessDenied, Message: prefix + explain(err)}
 	default:
@@ -75,8 +74,16 @@ func refusal(prefix string, err error) *plan.Block {
 	}
 }
 
-// explain is an error's text without what changes with every try: the number of our end of a connection.
+// explain is an error's cause in its own words, without the operations around it and what changes with every try: the
+// number of our end of a connection.
 func explain(err error) string {
+	for {
+		inner, ok := errors.AsType[*hostagent.Error](err)
+		if !ok || inner.Err == nil {
+			break
+		}
+		err = inner.Err
+	}
 	text := err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
 		text = strings.ReplaceAll(text, op.Error(), op.Err.Error())

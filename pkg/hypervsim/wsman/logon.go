@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/keytab"
 )
@@ -158,8 +159,9 @@ func (l *logons) byCertificate(r *http.Request) *logon {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil
 	}
-	name, ok := l.config.Certificates[Fingerprint(r.TLS.PeerCertificates[0])]
-	if !ok {
+	shown := r.TLS.PeerCertificates[0]
+	name, ok := l.config.Certificates[Fingerprint(shown)]
+	if now := time.Now(); !ok || now.Before(shown.NotBefore) || now.After(shown.NotAfter) {
 		return nil
 	}
 	user, key, known := l.user(name, "")

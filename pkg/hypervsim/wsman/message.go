@@ -19,13 +19,15 @@ const (
 	createURI = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create"
 	deleteURI = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete"
 
+	enumerationURI = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/"
+
 	contentType = "application/soap+xml;charset=UTF-8"
 )
 
 // Action is what a request asks for.
 type Action string
 
-// The actions of a text shell.
+// The actions of a text shell, and those that list shells.
 const (
 	Create  Action = "Create"
 	Command Action = "Command"
@@ -33,11 +35,14 @@ const (
 	Receive Action = "Receive"
 	Signal  Action = "Signal"
 	Delete  Action = "Delete"
+
+	Enumerate Action = "Enumerate"
+	Pull      Action = "Pull"
 )
 
 // actions by their addressing URI.
 var actions = map[string]Action{
-	createURI: Create, deleteURI: Delete,
+	createURI: Create, deleteURI: Delete, enumerationURI + "Enumerate": Enumerate, enumerationURI + "Pull": Pull,
 	shellURI + "/Command": Command, shellURI + "/Send": Send, shellURI + "/Receive": Receive, shellURI + "/Signal": Signal,
 }
 
@@ -78,6 +83,9 @@ type request struct {
 		Signal struct {
 			CommandID string `xml:"CommandId,attr"`
 			Code      string
+		}
+		Enumerate struct {
+			OptimizeEnumeration *struct{}
 		}
 	}
 }
@@ -177,7 +185,7 @@ func envelope(action, relatesTo, body string) []byte {
 	var b strings.Builder
 	b.WriteString(`<s:Envelope xml:lang="en-US" xmlns:s="http://www.w3.org/2003/05/soap-envelope"` +
 		` xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:x="http://schemas.xmlsoap.org/ws/2004/09/transfer"` +
-		` xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:rsp="` + shellURI + `"` +
+		` xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:rsp="` + shellURI + `" xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"` +
 		` xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"><s:Header>`)
 	b.WriteString(element("a:Action", action))
 	b.WriteString(element("a:MessageID", "uuid:"+strings.ToUpper(uuid.NewString())))

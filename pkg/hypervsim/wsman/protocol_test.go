@@ -2,6 +2,7 @@ package wsman_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -318,5 +319,47 @@ func TestAccountsAreLocked(t *testing.T) {
 	c.password = "another"
 	if refused(c) {
 		t.Error("the new password was refused")
+	}
+}
+
+func TestShellsAreListed(t *testing.T) {
+	c := serve(t, plain()).raw(t)
+	first, second := c.shell(), c.shell()
+	const enumeration = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/"
+	for name, m := range map[string]message{
+		"at once": {
+			action: enumeration + "Enumerate", resource: winShell,
+			body: `<n:Enumerate xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"><w:OptimizeEnumeration/></n:Enumerate>`,
+		},
+		"pulled": {
+			action: enumeration + "Pull", resource: winShell,
+			body: `<n:Pull xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"><n:EnumerationContext>shells</n:EnumerationContext></n:Pull>`,
+		},
+	} {
+		if r := c.ok(m); strings.Count(r.Text, "<rsp:ShellId>") != 2 || !strings.Contains(r.Text, first) || !strings.Contains(r.Text, second) || !strings.Contains(r.Text, ":EndOfSequence/>") {
+			t.Errorf("%s: %s", name, r.Text)
+		}
+	}
+	begun := c.ok(message{action: enumeration + "Enumerate", resource: winShell, body: `<n:Enumerate xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"/>`})
+	if !strings.Contains(begun.Text, "<n:EnumerationContext>shells<") || strings.Contains(begun.Text, "EndOfSequence") {
+		t.Errorf("begun: %s", begun.Text)
+	}
+}
+
+func TestAnybodyMayAskWhatThisIs(t *testing.T) {
+	e := serve(t, settings())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.url(false), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("WSMANIDENTIFY", "unauthenticated")
+	resp, err := e.raw(t).http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), "<wsmid:ProductVendor>Microsoft Corporation<") {
+		t.Errorf("got %d %v: %s", resp.StatusCode, err, body)
 	}
 }

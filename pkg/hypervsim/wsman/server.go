@@ -187,7 +187,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests++
 	s.mu.Unlock()
-	if r.Method != http.MethodPost || r.URL.Path != "/wsman" {
+	switch {
+	case r.Method == http.MethodPost && r.Header.Get("WSMANIDENTIFY") == "unauthenticated":
+		identify(w)
+		return
+	case r.Method != http.MethodPost || r.URL.Path != "/wsman":
 		http.NotFound(w, r)
 		return
 	}
@@ -275,27 +279,32 @@ func (s *Server) reply(ctx context.Context, who *logon, req *request, trouble *F
 	return f.envelope(req.Header.MessageID), f.httpStatus()
 }
 
+// operation performs a request, on the resource that it is for.
+type operation struct {
+	resource string
+	perform  func(s *Server, ctx context.Context, who *logon, req *request) ([]byte, error)
+}
+
+var operations = map[Action]operation{
+	Create:    {cmdURI, (*Server).create},
+	Command:   {cmdURI, (*Server).command},
+	Send:      {cmdURI, (*Server).send},
+	Receive:   {cmdURI, (*Server).receive},
+	Signal:    {cmdURI, (*Server).signal},
+	Delete:    {cmdURI, (*Server).delete},
+	Enumerate: {shellURI, (*Server).enumerate},
+	Pull:      {shellURI, (*Server).pull},
+}
+
 func (s *Server) perform(ctx context.Context, who *logon, req *request) ([]byte, error) {
-	if !who.administrator {
+	op, known := operations[actions[req.Header.Action]]
+	switch {
+	case !who.administrator:
 		return nil, errAccess
-	}
-	if !strings.EqualFold(req.Header.ResourceURI, cmdURI) {
+	case !known:
+		return nil, errNoAction
+	case !strings.EqualFold(req.Header.ResourceURI, op.resource):
 		return nil, errNoResource
 	}
-	switch actions[req.Header.Action] {
-	case Create:
-		return s.create(who, req)
-	case Command:
-		return s.command(who, req)
-	case Send:
-		return s.send(who, req)
-	case Receive:
-		return s.receive(ctx, who, req)
-	case Signal:
-		return s.signal(who, req)
-	case Delete:
-		return s.delete(who, req)
-	default:
-		return nil, errNoAction
-	}
+	return op.perform(s, ctx, who, req)
 }

@@ -1,6 +1,7 @@
 package wsman
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-func (s *Server) create(who *logon, req *request) ([]byte, error) {
+func (s *Server) create(_ context.Context, who *logon, req *request) ([]byte, error) {
 	idle, err := s.idle(req.Body.Shell.IdleTimeOut)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (s *Server) use(who *logon, req *request) (*shell, error) {
 // maxLine is the longest command line of Windows, in characters.
 const maxLine = 32767
 
-func (s *Server) command(who *logon, req *request) ([]byte, error) {
+func (s *Server) command(_ context.Context, who *logon, req *request) ([]byte, error) {
 	line := req.commandLine()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +144,7 @@ func (s *Server) find(who *logon, req *request, id string) (*shell, *command, er
 	return sh, c, nil
 }
 
-func (s *Server) send(who *logon, req *request) ([]byte, error) {
+func (s *Server) send(_ context.Context, who *logon, req *request) ([]byte, error) {
 	for _, stream := range req.Body.Send.Stream {
 		_, c, err := s.find(who, req, stream.CommandID)
 		if err != nil {
@@ -165,7 +166,7 @@ func (s *Server) send(who *logon, req *request) ([]byte, error) {
 
 // signal ends a command. After ctrl_c and ctrl_break it still can be asked for its output, after terminate it is gone. The
 // user's count of operations stays ("[MS-WSMV]", note 118).
-func (s *Server) signal(who *logon, req *request) ([]byte, error) {
+func (s *Server) signal(_ context.Context, who *logon, req *request) ([]byte, error) {
 	sh, c, err := s.find(who, req, req.Body.Signal.CommandID)
 	if err != nil {
 		return nil, err
@@ -185,7 +186,7 @@ func (s *Server) signal(who *logon, req *request) ([]byte, error) {
 	return answer(req, shellURI+"/SignalResponse", `<rsp:SignalResponse/>`), nil
 }
 
-func (s *Server) delete(who *logon, req *request) ([]byte, error) {
+func (s *Server) delete(_ context.Context, who *logon, req *request) ([]byte, error) {
 	s.mu.Lock()
 	sh, err := s.use(who, req)
 	if err != nil {

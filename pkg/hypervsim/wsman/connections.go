@@ -65,7 +65,7 @@ func reset(conn net.Conn) {
 func (s *Server) keep(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.off {
 		_ = conn.Close()
 		return
 	}

@@ -42,10 +42,25 @@ func TestACommandFromBeginningToEnd(t *testing.T) {
 }
 
 func TestOutputFitsIntoTheEnvelope(t *testing.T) {
-	e := serve(t, plain())
-	c := e.raw(t)
+	for _, line := range []string{"large", "mixed"} {
+		t.Run(line, func(t *testing.T) { testOutputFits(t, line) })
+	}
+}
+
+func testOutputFits(t *testing.T, line string) {
+	config := plain()
+	config.Program = func(_ context.Context, p wsman.Invocation) int {
+		chunk := map[string]int{"large": 1_000_000, "mixed": 7}[line]
+		for range 1_000_000 / chunk / 2 {
+			_, _ = p.Stdout.Write(make([]byte, chunk))
+			_, _ = p.Stderr.Write(make([]byte, chunk))
+		}
+		_, _ = p.Stdout.Write(make([]byte, 1_000_000))
+		return 0
+	}
+	c := serve(t, config).raw(t)
 	shell := c.shell()
-	command := c.begin(shell, "large")
+	command := c.begin(shell, line)
 	total := 0
 	for {
 		r := c.ok(receive(shell, command, ""))
@@ -286,6 +301,22 @@ func TestARestart(t *testing.T) {
 	if r := c.post(receive(shell, command, "")); r.fault() != "2150858843" {
 		t.Errorf("got %s", r.Text)
 	}
+}
+
+func TestWithoutPowerNobodyIsThere(t *testing.T) {
+	e := serve(t, plain())
+	c := e.raw(t)
+	shell := c.shell()
+	c.begin(shell, "read")
+	e.SetPower(false)
+	if n := e.Shells(); n != 0 {
+		t.Errorf("%d shells are left", n)
+	}
+	if r, err := c.try(create().String()); err == nil {
+		t.Errorf("it was answered: %s", r.Text)
+	}
+	e.SetPower(true)
+	c.shell()
 }
 
 func TestAccountsAreLocked(t *testing.T) {

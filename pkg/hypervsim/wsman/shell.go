@@ -210,17 +210,20 @@ func (o *outbox) abandon() {
 	o.signal()
 }
 
-// take gives output of at most so many bytes, whether the program has ended and everything was taken, and what to wait for
+// streamCost is what the element around a chunk takes, in bytes of output that it could hold.
+const streamCost = 128
+
+// take gives output that fits into so many bytes, whether the program has ended and everything was taken, and what to wait for
 // when there is nothing yet.
 func (o *outbox) take(most int) (chunks []chunk, done bool, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for len(o.chunks) > 0 && most > 0 {
 		first := &o.chunks[0]
-		n := min(most, len(first.data))
+		n := min(max(most-streamCost, 1), len(first.data))
 		chunks = append(chunks, chunk{first.stream, first.data[:n]})
 		first.data = first.data[n:]
-		most -= n
+		most -= n + streamCost
 		o.size -= n
 		if len(first.data) == 0 {
 			o.chunks = o.chunks[1:]

@@ -19,7 +19,7 @@ func (s *Server) create(_ context.Context, who *logon, req *request) ([]byte, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
+	case s.closed || s.off:
 		return nil, errAborted
 	case len(s.shellsOf(who.user)) >= s.config.Limits.ShellsPerUser:
 		return nil, errShells(s.config.Limits.ShellsPerUser)

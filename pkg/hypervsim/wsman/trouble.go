@@ -71,14 +71,14 @@ var stages = map[FaultKind]stage{
 
 // Fault makes the next Count connections or requests go wrong, or all until ClearFaults when Count is 0.
 type Fault struct {
-	Kind FaultKind `json:"kind"`
+	Kind FaultKind
 	// Action narrows a fault of requests to one action.
-	Action Action `json:"action,omitempty"`
-	Count  int    `json:"count,omitempty"`
+	Action Action
+	Count  int
 	// Bytes is the size of an Oversize answer.
-	Bytes int `json:"bytes,omitempty"`
+	Bytes int
 	// Delay is that of Slow, on the server's clock.
-	Delay time.Duration `json:"delay,omitempty"`
+	Delay time.Duration
 
 	cleared <-chan struct{}
 }

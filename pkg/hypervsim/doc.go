@@ -1,7 +1,8 @@
 // Package hypervsim is a simulated Hyper-V host cluster: a stateful world of hosts, volumes, virtual machines, disks
 // and groups that answers batches of calls as the real cmdlets would.
 //
-// A World answers through Driver, in process. What people and accidents do to a host cluster are its exported methods:
+// A World answers through Driver, in process; through Prompt it answers the single cmdlets of a real PowerShell that stands
+// for a host's own (pkg/hypervsim/forward). What people and accidents do to a host cluster are its exported methods:
 // failing a host, draining it, changing things behind the operator's back, injecting faults, reading the journal.
 //
 // Every effect happens at one instant of the world's clock, with the world locked; a call takes its duration first and

@@ -20,6 +20,8 @@ type Prompt struct {
 	// directory is the working directory.
 	directory string
 	live      *liveObjects
+	// earlier are changes that nobody waited for any more when the prompt was opened. No call of it begins before they end.
+	earlier []*run
 }
 
 // Handle names a live object that a prompt has given out.
@@ -61,7 +63,29 @@ func (w *World) Prompt(host, directory string) (*Prompt, error) {
 	if err != nil {
 		return nil, &hostagent.Error{Class: hostagent.Unreachable, Op: "open", Target: target, Err: err}
 	}
-	return &Prompt{session: w.newSession(h, target), directory: clean(directory), live: newLiveObjects()}, nil
+	p := &Prompt{session: w.newSession(h, target), directory: clean(directory), live: newLiveObjects()}
+	for _, r := range h.orphans {
+		if r.batch.Changes() {
+			p.earlier = append(p.earlier, r)
+		}
+	}
+	return p, nil
+}
+
+// wait waits until what others left behind on the host has ended.
+func (p *Prompt) wait(ctx context.Context) error {
+	for _, r := range p.earlier {
+		select {
+		case <-r.ended:
+		case <-p.session.lost:
+			return p.session.failure(hostagent.Unreachable, errHostDown)
+		case <-p.session.world.closed:
+			return p.session.failure(hostagent.Unreachable, errClosed)
+		case <-ctx.Done():
+			return p.session.failure(endClass(ctx), context.Cause(ctx))
+		}
+	}
+	return nil
 }
 
 // Host is the name of the host and its Windows build.
@@ -81,6 +105,9 @@ func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[strin
 	args, err := p.live.arguments(parameters)
 	if err != nil {
 		return nil, []hostagent.CallError{asCallError(cmdlet, err)}, nil
+	}
+	if err := p.wait(ctx); err != nil {
+		return nil, nil, err
 	}
 	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(parameters, args)}}}
 	r, err := p.session.world.begin(p.session, batch, func(r *run) { p.execute(r, args) })

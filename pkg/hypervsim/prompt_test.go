@@ -153,6 +153,38 @@ func TestPromptGivenUp(t *testing.T) {
 	}
 }
 
+// What a PowerShell that was killed left behind holds up the next one.
+func TestNextPromptWaits(t *testing.T) {
+	w, err := New(DefaultModel(), NewRealClock(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	f := fixture{t, w}
+	path := gold + `\d.vhdx`
+	killed := f.prompt("hv01", gold)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, _, err := killed.Invoke(ctx, "New-VHD", params{"Path": []any{path}, "SizeBytes": 200 * GiB, "Fixed": true})
+		done <- err
+	}()
+	f.until(func() bool { return f.has(path) })
+	cancel()
+	if err := <-done; hostagent.ClassOf(err) != hostagent.OutcomeUnknown {
+		t.Errorf("got %v, want OutcomeUnknown", err)
+	}
+	next := f.prompt("hv01", gold)
+	impatient, stop := context.WithTimeout(t.Context(), time.Millisecond)
+	defer stop()
+	if _, _, err := next.Invoke(impatient, "Get-VHD", params{"Path": []any{path}}); hostagent.ClassOf(err) != hostagent.Timeout {
+		t.Errorf("a call while the earlier one is under way: %v, want it to wait", err)
+	}
+	if got := next.call("Get-VHD", params{"Path": []any{path}}); !slices.Equal(got, []string{path}) {
+		t.Errorf("the disk is %v", got)
+	}
+}
+
 func TestPromptIsLostWithItsHost(t *testing.T) {
 	f := newFixture(t)
 	p, err := f.Prompt("hv02", `C:\`)

@@ -160,7 +160,7 @@ func TestOpenWaitsForEarlierWork(t *testing.T) {
 		h := &host{prepare: func(p *fake) {
 			p.opening = func(p *fake) {
 				p.say(KindHello, 0, p.hello)
-				time.AfterFunc(time.Hour, func() { p.say(KindReady, 0, struct{}{}) })
+				time.AfterFunc(time.Hour+time.Second, func() { p.say(KindReady, 0, struct{}{}) })
 			}
 		}}
 		a := h.mustOpen(t, Options{}, defaults)

@@ -192,8 +192,10 @@ func TestAProcessThatBreaksAtOnceIsNotStartedOverAndOver(t *testing.T) {
 		}
 		h.process(0).end(io.EOF)
 		synctest.Wait()
-		_, err := a.Run(t.Context(), batchOf(change))
-		wantFailure(t, err, hostagent.Unreachable, "PowerShell has ended")
+		// Whether the request was written before the end was seen is open.
+		if _, err := a.Run(t.Context(), batchOf(read)); err == nil || !strings.Contains(err.Error(), "PowerShell has ended") {
+			t.Errorf("got %v", err)
+		}
 		if h.started() != 2 {
 			t.Errorf("%d processes were started", h.started())
 		}

@@ -102,10 +102,10 @@ function ToJson($writer, $value, [int] $depth) {
         $writer.WriteString([Convert]::ToString($value, $invariant))
     } elseif ($depth -lt 32 -and $value -is [Collections.IDictionary]) {
         $writer.WriteAttributeString('type', 'object')
-        foreach ($name in $value.Keys) {
+        foreach ($entry in $value.GetEnumerator()) { # .Keys would be the entry of that name, if there is one
             $writer.WriteStartElement('a', 'item', 'item')
-            $writer.WriteAttributeString('item', [string] $name)
-            ToJson $writer $value[$name] ($depth + 1)
+            $writer.WriteAttributeString('item', [string] $entry.Key)
+            ToJson $writer $entry.Value ($depth + 1)
             $writer.WriteEndElement()
         }
     } elseif ($depth -lt 32 -and $value -is [Collections.IEnumerable]) {
@@ -242,9 +242,9 @@ function InvokeCall($shared, $call, $live) {
         }
         $parameters = @{}
         if ($call.Contains('parameters')) {
-            foreach ($name in $call.parameters.Keys) {
-                $parameters[$name] = Argument $name $call.parameters[$name] $live
-                KeepSecret $command $name $parameters[$name]
+            foreach ($given in $call.parameters.GetEnumerator()) {
+                $parameters[$given.Key] = Argument $given.Key $given.Value $live
+                KeepSecret $command $given.Key $parameters[$given.Key]
             }
         }
         # The error stream joins the output; warnings, verbose, debug and information messages go nowhere.
@@ -288,7 +288,7 @@ function InvokeBatch($shared, $batch, $job) {
 # What is answered in place of results that are too large to send.
 function WithoutValues($results) {
     foreach ($result in $results) {
-        if (-not $result.Contains('values')) { @{ id = $result.id; state = $result.state }; continue }
+        if (-not $result.Contains('values')) { $result; continue }
         $why = @{ id = 'AnswerTooLarge'; category = 'LimitsExceeded'; message = 'The call ran. What it returned is more than one answer holds: ask for less at a time.' }
         @{ id = $result.id; state = 'Failed'; errors = @(, $why) }
     }
@@ -335,7 +335,7 @@ function SetApart($value, $secrets) {
     }
     if ($value -is [Collections.IDictionary]) {
         $copy = @{}
-        foreach ($name in $value.Keys) { $copy[$name] = SetApart $value[$name] $secrets }
+        foreach ($entry in $value.GetEnumerator()) { $copy[$entry.Key] = SetApart $entry.Value $secrets }
         return $copy
     }
     if ($value -is [array]) { return , @(foreach ($element in $value) { , (SetApart $element $secrets) }) }

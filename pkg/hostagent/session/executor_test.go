@@ -337,6 +337,7 @@ func TestExecutorValues(t *testing.T) {
 		"Adapters.Name": []any{"a", "b"}, "Adapters.IP": []any{[]any{"1", "2"}, []any{}}, "Adapters": []any{"", ""},
 		"Table": map[string]any{"a b": []any{json.Number("1")}, "": nil}, "Table.a b": []any{json.Number("1")},
 		"Tables": []any{map[string]any{"Name": "x", "Length": json.Number("1")}}, "Object": "", "Object.x": json.Number("1"), "Uri": "http://a/b",
+		"Shadows": map[string]any{"Keys": json.Number("1"), "Count": json.Number("2"), "Values": json.Number("3")}, "Shadows.Keys": json.Number("1"),
 		"Absent": nil, "Null.Absent": nil, "Absent.Absent": nil, "Text.Absent": nil, "text": "it's \"quoted\"\r\n<a>&amp;]]></a> 幸\U0001F600\x00\u2028",
 	}
 	var paths []string
@@ -487,6 +488,12 @@ func TestExecutorBinds(t *testing.T) {
 			t.Errorf("bound as %v %+v, want %s", r.Values, r.Errors, test.want)
 		})
 	}
+	t.Run("names that a table of parameters has itself", func(t *testing.T) {
+		r := e.run(set(p{"Keys": hostagent.Int(1), "Values": hostagent.Int(2), "Notes": hostagent.Text("x")}))[0]
+		if len(r.Values) != 4 || r.State != hostagent.Done {
+			t.Errorf("bound as %v %+v, want these and ErrorAction", r.Values, r.Errors)
+		}
+	})
 	t.Run("nothing", func(t *testing.T) {
 		for name, v := range map[string]hostagent.Value{"a ref": ref("none", ""), "a list": hostagent.List{}, "a ref in a list": hostagent.List{ref("none", "Name")}} {
 			r := e.run(getVM("none", "missing"), set(p{"VM": v})).ByID("set")

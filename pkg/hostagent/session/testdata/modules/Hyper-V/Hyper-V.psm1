@@ -68,7 +68,7 @@ function Get-VMHost {
         Local = [datetime]::new(2026, 1, 2, 3, 4, 5, [DateTimeKind]::Utc).ToLocalTime(); Offset = [datetimeoffset] '2026-01-02T03:04:05+02:00'
         One = @(1); None = @(); Nested = @(, @(1)); Strings = [Collections.Specialized.StringCollection]::new()
         Adapters = @([pscustomobject]@{ Name = 'a'; IP = @('1', '2') }, [pscustomobject]@{ Name = 'b'; IP = @() })
-        Table = @{ 'a b' = @(1); '' = $null }; Tables = @(@{ Name = 'x'; Length = 1L }); Object = [pscustomobject]@{ x = 1 }; Uri = [uri] 'http://a/b'
+        Table = @{ 'a b' = @(1); '' = $null }; Tables = @(@{ Name = 'x'; Length = 1L }); Object = [pscustomobject]@{ x = 1 }; Shadows = @{ Keys = 1; Count = 2; Values = 3 }; Uri = [uri] 'http://a/b'
     }
 }
 
@@ -76,10 +76,11 @@ function Get-VMHost {
 function Set-VM {
     [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')]
     param([object[]] $VM, [switch] $Passthru, [bool] $Flag, [int] $ProcessorCount, [uint64] $Memory, [ConsoleColor] $Color, [guid] $Id, [version] $Version,
-        [string] $Notes, [string[]] $Names, [securestring] $Password, [pscredential] $Credential)
+        [string] $Notes, [string[]] $Names, [securestring] $Password, [pscredential] $Credential,
+        [int] $Keys, [int] $Values)
     if (-not $PSCmdlet.ShouldProcess('x')) { return }
-    foreach ($name in $PSBoundParameters.Keys) {
-        $value = $PSBoundParameters[$name]
+    foreach ($given in $PSBoundParameters.GetEnumerator()) {
+        $name, $value = $given.Key, $given.Value
         $text = if ($value -is [array]) { @(foreach ($v in $value) { if ($v -is [string]) { $v } else { $v.Name } }) -join ',' } else { "$value" }
         # A secret is told by its length alone.
         if ($value -is [securestring]) { $text = "$($value.Length)" }

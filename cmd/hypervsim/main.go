@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer func() { _ = hosts.Close() }() // Nobody is left to tell.
 	log.Info("Listening", "address", listener.Addr().String())
-	return serve(ctx, listener, world, log)
+	return serve(ctx, listener, endpoint.Handler(world, hosts, log), world, log)
 }
 
 func newWorld(file string, speed float64) (*hypervsim.World, error) {
@@ -85,9 +85,9 @@ func newWorld(file string, speed float64) (*hypervsim.World, error) {
 }
 
 // serve serves the world until ctx ends, and closes both.
-func serve(ctx context.Context, listener net.Listener, world *hypervsim.World, log *slog.Logger) error {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, world *hypervsim.World, log *slog.Logger) error {
 	server := &http.Server{
-		Handler: endpoint.Handler(world, log),
+		Handler: handler,
 		// A batch may take as long as its caller waits; only what comes before it is bounded.
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/simulated"
 	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/endpoint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,7 +81,8 @@ func TestStoppingAnswersWhatIsUnderWay(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, listener, world, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	log := slog.New(slog.DiscardHandler)
+	go func() { ended <- serve(ctx, listener, endpoint.Handler(world, nil, log), world, log) }()
 
 	agent, err := simulated.New(listener.Addr().String()).Open(t.Context(), hostagent.Target{Host: "hv01"})
 	if err != nil {

@@ -33,7 +33,13 @@ func quick(t *testing.T) *hypervsim.World {
 // serve serves the world on loopback and gives its address.
 func serve(t *testing.T, w *hypervsim.World) string {
 	t.Helper()
-	server := httptest.NewServer(Handler(w, slog.New(slog.DiscardHandler)))
+	return serveWith(t, w, nil)
+}
+
+// serveWith serves the world with the WinRM services of its hosts.
+func serveWith(t *testing.T, w *hypervsim.World, winRM WinRM) string {
+	t.Helper()
+	server := httptest.NewServer(Handler(w, winRM, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }

@@ -12,10 +12,11 @@ import (
 )
 
 // Handler serves the world, and logs a line for every control request that changes something. Sessions live as long as
-// the handler.
-func Handler(w *hypervsim.World, log *slog.Logger) http.Handler {
+// the handler. winRM may be nil.
+func Handler(w *hypervsim.World, winRM WinRM, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	newSessions(w.Driver()).routes(mux)
 	controlAPI{world: w, log: log}.routes(mux)
+	winRMAPI{winRM: winRM, log: log}.routes(mux)
 	return mux
 }

@@ -495,6 +495,8 @@ function Serve($shared, $reader) {
 
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
+# Windows PowerShell does not load the library of .NET's JSON by itself.
+$null = [Reflection.Assembly]::Load('System.Runtime.Serialization, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b77a5c561934e089')
 $Self = $MyInvocation.MyCommand.ScriptBlock.Ast
 $Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
 $Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)

@@ -81,7 +81,7 @@ var coreTypes = []string{
 	"Management.Automation.PSCredential", "Management.Automation.PowerShell", "Management.Automation.Runspaces.InitialSessionState",
 	"Management.Automation.Runspaces.RunspaceFactory", "Management.Automation.Runspaces.SessionStateFunctionEntry",
 	"Management.Automation.Runspaces.SessionStateVariableEntry", "Management.Automation.SwitchParameter", "Math", "Net.NetworkCredential",
-	"Runtime.Serialization.Json.JsonReaderWriterFactory", "Security.Cryptography.SHA256CryptoServiceProvider", "StringComparer", "Text.Encoding",
+	"Reflection.Assembly", "Runtime.Serialization.Json.JsonReaderWriterFactory", "Security.Cryptography.SHA256CryptoServiceProvider", "StringComparer", "Text.Encoding",
 	"Text.UTF8Encoding", "Threading.Mutex", "Threading.SemaphoreSlim", "Threading.Thread", "TimeSpan", "UnauthorizedAccessException",
 	"Xml.XmlDictionaryReaderQuotas", "Xml.XmlDocument",
 	// PowerShell's own names of types.

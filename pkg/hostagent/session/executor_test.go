@@ -819,7 +819,6 @@ func TestExecutorFinishesWhatChanges(t *testing.T) {
 			reads.reached()
 			e.request(1001, batchOf(changes.stopVM("block"), noted))
 			changes.reached()
-			e.request(1002, batchOf(noted)) // has no runspace to begin in
 			finish(e)
 			changes.open()
 			a := e.answer(1001)
@@ -828,6 +827,20 @@ func TestExecutorFinishesWhatChanges(t *testing.T) {
 				t.Errorf("%s, and the counter is at %d, want Done Done and 1", got, count())
 			}
 		})
+	}
+}
+
+func TestExecutorEndsWithoutWhatHasNotBegun(t *testing.T) {
+	e := startEngine(t, engineOptions{parallel: 1}).ready()
+	g := newGate(t)
+	noted, count := counter(t)
+	e.request(1000, batchOf(g.getVHD("block")))
+	g.reached()
+	e.request(1001, batchOf(noted))
+	e.write("bye")
+	e.end() // although what reads still blocks
+	if count() != 0 {
+		t.Error("a batch began after bye")
 	}
 }
 

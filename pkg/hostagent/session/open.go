@@ -91,9 +91,9 @@ func startFailure(ctx, startCtx context.Context, err error) error {
 	const stage = "starting PowerShell"
 	switch {
 	case ctx.Err() != nil:
-		return failed(endClass(ctx), fmt.Errorf("%s: %w", stage, context.Cause(ctx)))
+		return failed(endClass(ctx), fmt.Errorf("%s: %w (%w)", stage, context.Cause(ctx), err))
 	case startCtx.Err() != nil:
-		return failed(hostagent.Timeout, fmt.Errorf("%s: %w", stage, context.Cause(startCtx)))
+		return failed(hostagent.Timeout, fmt.Errorf("%s: %w (%w)", stage, context.Cause(startCtx), err))
 	}
 	return failed(hostagent.ClassOf(err), fmt.Errorf("%s: %w", stage, err))
 }

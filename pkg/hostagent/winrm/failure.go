@@ -97,10 +97,11 @@ func (l *lane) judge(ctx context.Context, err error) (hostagent.Class, error) {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return hostagent.Timeout, fmt.Errorf("%s did not answer in time: %w", l.host.Address, err)
 	case ctx.Err() != nil:
+		why := fmt.Errorf("waiting for %s: %w", l.host.Address, context.Cause(ctx))
 		if _, ok := errors.AsType[*unsentError](err); ok {
-			return hostagent.Canceled, &unsentError{err: context.Cause(ctx)}
+			return hostagent.Canceled, &unsentError{err: why}
 		}
-		return hostagent.Canceled, context.Cause(ctx)
+		return hostagent.Canceled, why
 	}
 	return l.judgeConnection(err)
 }

@@ -161,8 +161,8 @@ func TestAHostThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := d.Open(ctx, hostagent.Target{Host: "hv01"})
-	if hostagent.ClassOf(err) != hostagent.Timeout {
-		t.Errorf("got %v, want Timeout", err)
+	if hostagent.ClassOf(err) != hostagent.Timeout || !strings.Contains(err.Error(), "open a shell on hv01: "+d.config.Hosts[0].Address+" did not answer in time") {
+		t.Errorf("got %v, want Timeout, and who did not answer", err)
 	}
 	// Nobody else waits for it.
 	r.open(t, d, "hv02")

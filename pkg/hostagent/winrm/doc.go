@@ -13,7 +13,7 @@
 //
 // A request is sent a second time only when nothing of it was written to a connection, when the host said 401 to it on a
 // connection it had known, or when the host said that it is busy (fault 170). All others whose answer is lost are lost:
-// Process.Write says session.ErrNotSent only when nothing at all left for the host.
+// Process.Write says session.ErrNotSent only when nothing left for the host, or the host certainly took nothing of it.
 //
 // # Credentials
 //

@@ -1,11 +1,18 @@
 package ssh
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
@@ -22,7 +29,9 @@ func BenchmarkRun(b *testing.B) {
 // BenchmarkCallers is 8 callers at once.
 func BenchmarkCallers(b *testing.B) {
 	s, _ := newRack(b)
+	bytes := s.count()
 	agent := s.open(b)
+	bytes.Store(0)
 	b.SetParallelism((8 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
 	b.ResetTimer()
 	b.RunParallel(func(next *testing.PB) {
@@ -32,6 +41,7 @@ func BenchmarkCallers(b *testing.B) {
 			}
 		}
 	})
+	b.ReportMetric(float64(bytes.Load())/float64(b.N), "bytes/op")
 }
 
 // BenchmarkLargeAnswer is an answer of 4 MB that compresses badly.
@@ -66,13 +76,63 @@ func benchmark(b *testing.B, oneShot bool, list hostagent.Batch, fill ...func(*h
 	for _, f := range fill {
 		ok(b, f(w))
 	}
+	bytes := s.count()
 	agent := s.open(b)
+	bytes.Store(0)
 	for b.Loop() {
 		results, err := agent.Run(b.Context(), list)
 		if err != nil || results[0].State != hostagent.Done {
 			b.Fatal(err, results)
 		}
 	}
+	b.ReportMetric(float64(bytes.Load())/float64(b.N), "bytes/op")
+}
+
+// count lets connections go through something that counts the bytes of both directions.
+func (s *servers) count() *atomic.Int64 {
+	s.t.Helper()
+	var bytes atomic.Int64
+	for i, host := range s.config.Hosts {
+		listener, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", "127.0.0.1:0")
+		ok(s.t, err)
+		s.listeners = append(s.listeners, listener)
+		s.config.Hosts[i].Address = listener.Addr().String()
+		s.config.KnownHosts = strings.ReplaceAll(s.config.KnownHosts, knownhosts.Normalize(host.Address), knownhosts.Normalize(listener.Addr().String()))
+		s.group.Go(func() {
+			for {
+				client, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				s.group.Go(func() { s.relay(client, host.Address, &bytes) })
+			}
+		})
+	}
+	return &bytes
+}
+
+func (s *servers) relay(client net.Conn, address string, bytes *atomic.Int64) {
+	defer client.Close()
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	s.group.Go(func() {
+		_, _ = io.Copy(counter{server, bytes}, client)
+		server.Close()
+	})
+	_, _ = io.Copy(counter{client, bytes}, server)
+}
+
+type counter struct {
+	to    io.Writer
+	bytes *atomic.Int64
+}
+
+func (c counter) Write(b []byte) (int, error) {
+	c.bytes.Add(int64(len(b)))
+	return c.to.Write(b)
 }
 
 func (s *servers) open(b *testing.B) hostagent.Agent {

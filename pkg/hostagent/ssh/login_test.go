@@ -160,13 +160,19 @@ type passwords struct {
 	host    key
 	right   string
 	tries   atomic.Int32
-	group   sync.WaitGroup
+	// hangUp ends a connection instead of saying what became of a password.
+	hangUp atomic.Bool
+	group  sync.WaitGroup
 }
 
 func newPasswords(t *testing.T, right string) *passwords {
 	s := &passwords{host: newKey(t), right: right}
-	config := &ssh.ServerConfig{PasswordCallback: func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+	var conns sync.Map // by the address of their other end
+	config := &ssh.ServerConfig{PasswordCallback: func(c ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 		s.tries.Add(1)
+		if conn, found := conns.Load(c.RemoteAddr().String()); found && s.hangUp.Load() {
+			conn.(net.Conn).Close()
+		}
 		if string(password) != s.right {
 			return nil, errors.New("wrong")
 		}
@@ -182,6 +188,7 @@ func newPasswords(t *testing.T, right string) *passwords {
 			if err != nil {
 				return
 			}
+			conns.Store(conn.RemoteAddr().String(), conn)
 			s.group.Go(func() { s.serve(conn, config) })
 		}
 	})
@@ -190,6 +197,14 @@ func newPasswords(t *testing.T, right string) *passwords {
 		s.group.Wait()
 	})
 	return s
+}
+
+// config is that of a driver with the password.
+func (s *passwords) config(password string) Config {
+	return Config{
+		Hosts: []rack.Host{{Name: "hv01", Address: s.address}}, User: "operator", Password: hostagent.NewSecret(password),
+		KnownHosts: knownhosts.Line([]string{s.address}, s.host.signer.PublicKey()),
+	}
 }
 
 func (s *passwords) serve(conn net.Conn, config *ssh.ServerConfig) {
@@ -240,13 +255,22 @@ func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	wantRefusal(t, err, hostagent.Unauthenticated, "not tried again, on any host")
 }
 
+// A connection that is lost after the password was told says nothing about it: it is tried again.
+func TestALostLoginIsNoRefusal(t *testing.T) {
+	s := newPasswords(t, "right")
+	s.hangUp.Store(true)
+	d, err := New(s.config("right"))
+	ok(t, err)
+	_, err = d.Open(t.Context(), hostagent.Target{Host: "hv01"})
+	wantRefusal(t, err, hostagent.Unreachable, "the connection was lost")
+	s.hangUp.Store(false)
+	_, err = d.Open(t.Context(), hostagent.Target{Host: "hv01"})
+	wantRefusal(t, err, hostagent.Forbidden, "runs no command for this account")
+}
+
 func TestARightPasswordLetsIn(t *testing.T) {
 	s := newPasswords(t, "right")
-	config := Config{
-		Hosts: []rack.Host{{Name: "hv01", Address: s.address}}, User: "operator", Password: hostagent.NewSecret("right"),
-		KnownHosts: knownhosts.Line([]string{s.address}, s.host.signer.PublicKey()),
-	}
-	d, err := New(config)
+	d, err := New(s.config("right"))
 	ok(t, err)
 	for range 2 {
 		_, err = d.Open(t.Context(), hostagent.Target{Host: "hv01"})

@@ -26,7 +26,15 @@ var (
 
 // What is cut off while it runs on a host is unknown if it changes something, and else out of reach.
 func TestWhatIsCutOff(t *testing.T) {
-	happenings := map[string]func(*servers){"the connection is cut": (*servers).cut, "the process is killed": (*servers).kill}
+	happenings := map[string]struct {
+		happen  func(*servers)
+		oneShot bool
+	}{
+		"the connection is cut":       {happen: (*servers).cut},
+		"the process is killed":       {happen: (*servers).kill},
+		"the connection of one batch": {happen: (*servers).cut, oneShot: true},
+		"the process of one batch":    {happen: (*servers).kill, oneShot: true},
+	}
 	batches := map[string]struct {
 		batch hostagent.Batch
 		class hostagent.Class
@@ -34,10 +42,11 @@ func TestWhatIsCutOff(t *testing.T) {
 		"reading":  {reading, hostagent.Unreachable},
 		"changing": {changing, hostagent.OutcomeUnknown},
 	}
-	for what, happen := range happenings {
+	for what, happening := range happenings {
 		for kind, test := range batches {
 			t.Run(what+", "+kind, func(t *testing.T) {
 				s, w := newRack(t)
+				s.config.OneShot = happening.oneShot
 				agent, err := s.driver().Open(t.Context(), hostagent.Target{Host: "hv01"})
 				ok(t, err)
 				cmdlet := test.batch.Calls[0].Cmdlet
@@ -49,7 +58,7 @@ func TestWhatIsCutOff(t *testing.T) {
 					failed <- err
 				}()
 				until(t, func() bool { return w.Faults()[0].Hit > 0 })
-				happen(s)
+				happening.happen(s)
 				if err := <-failed; !errors.Is(err, test.class) {
 					t.Errorf("got %v, want %s", err, test.class)
 				}

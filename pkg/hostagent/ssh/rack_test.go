@@ -60,7 +60,9 @@ func newServers(t testing.TB) *servers {
 	t.Helper()
 	needSSHD(t)
 	who, err := user.Current()
-	ok(t, err)
+	if err != nil {
+		t.Skipf("no SSH server: it lets in accounts of this machine, and this test runs as none: %v", err)
+	}
 	client := newKey(t)
 	s := &servers{t: t, dir: t.TempDir()}
 	ok(t, os.Chmod(s.dir, 0o711))

@@ -3,6 +3,7 @@ package hostcluster
 import (
 	"errors"
 	"net"
+	"slices"
 	"strings"
 
 	"guestclustering.io/operator/api/v1alpha1"
@@ -74,15 +75,21 @@ func refusal(prefix string, err error) *plan.Block {
 	}
 }
 
-// explain is an error's cause in its own words, without the operations around it and what changes with every try: the
-// number of our end of a connection.
+// explain is an error's cause in its own words, without the operations around it. It stays the same from try to try: of
+// several hosts' causes it is the first by the alphabet, and the number of our end of a connection is left out.
 func explain(err error) string {
-	for {
-		inner, ok := errors.AsType[*hostagent.Error](err)
-		if !ok || inner.Err == nil {
-			break
+	if several, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		texts := make([]string, 0, len(several.Unwrap()))
+		for _, one := range several.Unwrap() {
+			texts = append(texts, explain(one))
 		}
-		err = inner.Err
+		return slices.Min(texts)
+	}
+	if inner, ok := errors.AsType[*hostagent.Error](err); ok && inner.Err != nil {
+		return explain(inner.Err)
 	}
 	text := err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {

@@ -48,6 +48,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("reading what go test printed: %w", err)
 	}
+	fmt.Print("\n" + waysToHosts(results))
 	encoded, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the results: %w", err)

@@ -3,6 +3,9 @@
 Set-StrictMode -Version 2.0
 
 $script:Calls = 0
+$script:None = [Text.Json.JsonElement]::new()
+$script:Text = [Text.Json.JsonValueKind]::String
+$script:Array = [Text.Json.JsonValueKind]::Array
 $script:Common = @([Management.Automation.Cmdlet]::CommonParameters) + @([Management.Automation.Cmdlet]::OptionalCommonParameters)
 
 # One process has one connection and one set of types, whatever number of runspaces is in it.
@@ -41,13 +44,15 @@ function Invoke-Simulated($Caller, $Bound) {
     foreach ($failure in $answer.GetProperty('errors').EnumerateArray()) { $Caller.WriteError((New-SimulatedError $failure)) }
 }
 
-# The value of a live object's property, as it is now.
-function Get-SimulatedProperty($Object, [string] $Name) {
+# The value of a live object's property, as it is now. Most are text, and most of the time goes by here.
+function Get-SimulatedProperty($Object, $Name) {
     if ($Object.SimulatedSeen -ne $Calls) { Update-Simulated $Object }
-    $value = [Text.Json.JsonElement]::new()
+    $value = $None
     if (-not $Object.SimulatedProperties.TryGetProperty($Name, [ref] $value)) { return $null }
+    $kind = $value.ValueKind
+    if ($kind -eq $Text) { return $value.GetString() }
     $converted = ConvertFrom-Simulated $value
-    if ($value.ValueKind -eq 'Array') { return , @($converted) }
+    if ($kind -eq $Array) { return , @($converted) }
     return $converted
 }
 

@@ -23,15 +23,15 @@ func newSessions(d hostagent.Driver) *sessions {
 }
 
 // run runs a batch on its target's agent. After a transport error the agent is closed: the next batch opens a new
-// session, which begins by waiting for what the old one may still run. That nobody waits for a reading any more is no
-// error of the session: others may have batches on it.
+// session, which begins by waiting for what the old one may still run. That nobody waits for a reading any more, or not so
+// long, is no error of the session: others may have batches on it, and whether its host still answers it finds out itself.
 func (s *sessions) run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
 	agent, err := s.open(ctx, b.Target)
 	if err != nil {
 		return nil, err
 	}
 	results, err := agent.Run(ctx, b)
-	if err != nil && (b.Changes() || !errors.Is(ctx.Err(), context.Canceled)) {
+	if err != nil && (b.Changes() || ctx.Err() == nil) {
 		s.drop(b.Target.Host, agent)
 	}
 	return results, err

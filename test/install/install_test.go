@@ -5,6 +5,7 @@ package install_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ func TestInstall(t *testing.T) {
 	c.kubectl(t, "wait", "--for=condition=Established", "crd", "--all")
 
 	t.Run("the namespace admits the manager's Pod", func(t *testing.T) { admitsPod(t, c) })
+	t.Run("the manager knows its arguments", func(t *testing.T) { knowsArguments(t, c) })
 	t.Run("the manager has the rights that it uses, and no more", func(t *testing.T) { rightsAreUsed(t, c) })
 	t.Run("what a HostCluster names is not deleted", func(t *testing.T) { keysInUseStay(t, c) })
 	t.Run("another namespace and image", func(t *testing.T) { overlay(t, c) })
@@ -73,6 +75,20 @@ func admitsPod(t *testing.T, c *cluster) {
 	spec.SecurityContext.RunAsNonRoot = nil
 	if err := pod(spec); err == nil || !strings.Contains(err.Error(), "runAsNonRoot") {
 		t.Errorf("a Pod that may run as root: %v, want it refused for runAsNonRoot", err)
+	}
+}
+
+// knowsArguments asks the manager itself what it may be told.
+func knowsArguments(t *testing.T, c *cluster) {
+	var d appsv1.Deployment
+	must(t, c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "manager"}, &d))
+	usage, err := exec.CommandContext(t.Context(), "go", "run", "../../cmd/manager", "-h").CombinedOutput()
+	must(t, err)
+	for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if !strings.Contains(string(usage), "\n  "+name) {
+			t.Errorf("the manager knows no %s", arg)
+		}
 	}
 }
 

@@ -29,7 +29,9 @@ const (
 
 // Fault is a rule that injects faults into calls. Every condition that is not empty must hold.
 type Fault struct {
-	Host   string `json:"host,omitempty"`
+	Host string `json:"host,omitempty"`
+	// Cmdlet may be a named function too. Where a real PowerShell runs that, its calls are those of its text: New-StampedFolder,
+	// Remove-StampedFolder and Start-Work are then the one cmdlet in each that has its effect.
 	Cmdlet string `json:"cmdlet,omitempty"`
 	// Object is a part of a text parameter, or of the name or id of a machine that the call is given.
 	Object string `json:"object,omitempty"`
@@ -123,8 +125,17 @@ func (w *World) hit(c *call) *faultRule {
 	return found
 }
 
+// effects names, for a named function, the cmdlet in it that has its effect, which no batch calls.
+var effects = map[string]string{
+	"new-stampedfolder": "new-item", "remove-stampedfolder": "remove-item", "start-work": "register-scheduledtask",
+}
+
+func (f *faultRule) isAbout(cmdlet string) bool {
+	return f.Cmdlet == "" || strings.EqualFold(f.Cmdlet, cmdlet) || strings.EqualFold(effects[strings.ToLower(f.Cmdlet)], cmdlet)
+}
+
 func (f *faultRule) matches(c *call) bool {
-	if f.Host != "" && !strings.EqualFold(f.Host, c.host.name) || f.Cmdlet != "" && !strings.EqualFold(f.Cmdlet, c.cmdlet) {
+	if f.Host != "" && !strings.EqualFold(f.Host, c.host.name) || !f.isAbout(c.cmdlet) {
 		return false
 	}
 	if f.Object == "" {

@@ -153,6 +153,32 @@ func TestPromptGivenUp(t *testing.T) {
 	}
 }
 
+// A fault that names a named function is done to the cmdlet in it that has its effect.
+func TestFaultsOfNamedFunctions(t *testing.T) {
+	tests := map[string]struct {
+		function, cmdlet string
+		parameters       params
+	}{
+		"making":   {"New-StampedFolder", "New-Item", params{"Path": []any{gold + `\a`}, "ItemType": "Directory"}},
+		"removing": {"Remove-StampedFolder", "Remove-Item", params{"LiteralPath": []any{gold + `\Images`}, "Recurse": true}},
+		"copying":  {"Start-Work", "Register-ScheduledTask", params{"TaskName": "id"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.AddFault(Fault{Cmdlet: test.function, Kind: Error, Error: hostagent.CallError{Category: "DeviceError"}})
+			f.ok(err)
+			p := f.prompt("hv02", gold)
+			if got := strings.Join(p.call(test.cmdlet, test.parameters), ","); got != "error DeviceError" {
+				t.Errorf("%s: %q", test.cmdlet, got)
+			}
+			if got := strings.Join(p.call("Test-Path", params{"LiteralPath": []any{gold}}), ","); got != "true" {
+				t.Errorf("Test-Path: %q", got)
+			}
+		})
+	}
+}
+
 // What a PowerShell that was killed left behind holds up the next one.
 func TestNextPromptWaits(t *testing.T) {
 	w, err := New(DefaultModel(), NewRealClock(1000))

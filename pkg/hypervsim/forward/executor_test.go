@@ -104,9 +104,6 @@ func (s sessions) split(arguments string) []string {
 	return append(strings.Fields(before), command)
 }
 
-// inside names, for a named function, the cmdlet that has its effect.
-var inside = map[string]string{"New-StampedFolder": "New-Item"}
-
 // ownNames gives hosts names that no other test on this machine has: executors of one host know of each other by the name of a
 // kernel object.
 func ownNames(m *hypervsim.Model) {
@@ -122,9 +119,6 @@ func TestExecutorConforms(t *testing.T) {
 		return conformance.Subject{
 			Driver: sessions{f, session.Options{}}, Host: f.hosts()[1], Absent: "hv99", Pool: gold,
 			Slow: func(t *testing.T, cmdlet string, by time.Duration) {
-				if known, ok := inside[cmdlet]; ok {
-					cmdlet = known
-				}
 				if _, err := f.AddFault(hypervsim.Fault{Cmdlet: cmdlet, Count: 1, Kind: hypervsim.Delay, Delay: by}); err != nil {
 					t.Fatal(err)
 				}

@@ -22,11 +22,11 @@ func (v view) connected() status.Fact {
 		return status.False(refused.Reason, refused.Message)
 	}
 	if v.seen.Cluster == nil {
-		advice := "no host could tell about the host cluster; check that the agent's address is right, that the hosts are up, and that their cluster has quorum"
+		why := "check that the agent's address is right, that the hosts are up, and that their cluster has quorum"
 		if v.readErr != nil {
-			advice += ": " + explain(v.readErr)
+			why = explain(v.readErr)
 		}
-		return status.False(v1alpha1.ReasonHostUnreachable, advice)
+		return status.False(v1alpha1.ReasonHostUnreachable, "no host could tell about the host cluster; trying again: "+why)
 	}
 	var silent []string
 	for _, h := range v.seen.Hosts {

@@ -108,7 +108,7 @@ var _ = Describe("Placement", func() {
 		hc, disk, group := s.hostClusterObject(ctx), s.existingDisk(ctx, "files-data"), s.existingGroup(ctx, "files")
 		id, err := s.world.AddFault(hypervsim.Fault{Kind: hypervsim.DropBefore})
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(ready(ctx, hc)).Should(HavePrefix("False HostUnreachable: no host could tell about the host cluster; check that the agent's address is right, that the hosts are up, and that their cluster has quorum: "))
+		Eventually(ready(ctx, hc)).Should(HavePrefix("False HostUnreachable: no host could tell about the host cluster; trying again: "))
 		unread := "Unknown HostUnreachable: the hosts of " + s.hostCluster + " cannot be read; see HostCluster " + s.hostCluster
 		Eventually(ready(ctx, gc)).Should(Equal(unread))
 		Eventually(ready(ctx, disk)).Should(Equal(unread))

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,7 +116,21 @@ func (e endpoint) client(t *testing.T, secure bool, transport func() winrm.Trans
 	return c
 }
 
-func unsealed() winrm.Transporter { return &winrm.ClientNTLM{} }
+// unsealed is NTLM without seals. Another client's NTLM mixes up its connections when it posts side by side, so it is kept
+// from that.
+func unsealed() winrm.Transporter { return &inTurn{Transporter: &winrm.ClientNTLM{}} }
+
+// inTurn posts one message after the other.
+type inTurn struct {
+	winrm.Transporter
+	mu sync.Mutex
+}
+
+func (t *inTurn) Post(c *winrm.Client, m *soap.SoapMessage) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Transporter.Post(c, m)
+}
 
 func sealed() winrm.Transporter {
 	e, err := winrm.NewEncryption("ntlm")

@@ -68,14 +68,14 @@ func TestFaultsOfRequests(t *testing.T) {
 func TestAFaultHangs(t *testing.T) {
 	e := serve(t, plain())
 	c := e.raw(t)
-	e.AddFault(wsman.Fault{Kind: wsman.Hang})
-	want := []wsman.Fault{{Kind: wsman.Hang}}
+	e.AddFault(wsman.Fault{Kind: wsman.Hang, Count: 2})
+	want := []wsman.Fault{{Kind: wsman.Hang, Count: 1}}
 	failed := make(chan error, 1)
 	go func() {
 		_, err := c.try(create().String())
 		failed <- err
 	}()
-	eventually(t, "the request is there", func() bool { return e.Requests() == 1 })
+	eventually(t, "the request hangs", func() bool { return e.Faults()[0].Count == 1 })
 	if diff := cmp.Diff(want, e.Faults(), cmpopts.IgnoreUnexported(wsman.Fault{})); diff != "" {
 		t.Error(diff)
 	}

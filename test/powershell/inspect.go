@@ -49,30 +49,34 @@ func Inspect(t testing.TB, script string) Inspection {
 	}
 	seen := Inspection{Parameters: map[string][]string{}}
 	for line := range strings.Lines(Run(t, program, subject)) {
-		fields := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
-		if len(fields) == 4 && fields[0] == "use" {
-			number, err := strconv.Atoi(fields[1])
-			if err != nil {
-				t.Fatalf("PowerShell said %q", line)
-			}
-			seen.Uses = append(seen.Uses, Use{Line: number, Kind: fields[2], Text: strings.TrimSpace(fields[3])})
-			continue
-		}
-		if len(fields) != 3 {
+		if !seen.take(strings.Split(strings.TrimRight(line, "\r\n"), "\t")) {
 			t.Fatalf("PowerShell said %q", line)
-		}
-		switch fields[0] {
-		case "problem":
-			seen.Problems = append(seen.Problems, "line "+fields[1]+": "+fields[2])
-		case "command":
-			seen.Commands = append(seen.Commands, strings.TrimSpace(fields[1]+" "+fields[2]))
-		case "type":
-			seen.Types = append(seen.Types, fields[1])
-		case "function":
-			seen.Functions = append(seen.Functions, fields[1])
-		case "parameter":
-			seen.Parameters[fields[1]] = append(seen.Parameters[fields[1]], fields[2])
 		}
 	}
 	return seen
+}
+
+// take adds what a line tells. It reports whether it could be read.
+func (i *Inspection) take(fields []string) bool {
+	if len(fields) == 4 && fields[0] == "use" {
+		line, err := strconv.Atoi(fields[1])
+		i.Uses = append(i.Uses, Use{Line: line, Kind: fields[2], Text: strings.TrimSpace(fields[3])})
+		return err == nil
+	}
+	if len(fields) != 3 {
+		return false
+	}
+	switch fields[0] {
+	case "problem":
+		i.Problems = append(i.Problems, "line "+fields[1]+": "+fields[2])
+	case "command":
+		i.Commands = append(i.Commands, strings.TrimSpace(fields[1]+" "+fields[2]))
+	case "type":
+		i.Types = append(i.Types, fields[1])
+	case "function":
+		i.Functions = append(i.Functions, fields[1])
+	case "parameter":
+		i.Parameters[fields[1]] = append(i.Parameters[fields[1]], fields[2])
+	}
+	return true
 }

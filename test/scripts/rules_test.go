@@ -131,16 +131,16 @@ func namelessRunsAreKnown(u powershell.Use, _ powershell.Inspection, _ known) st
 
 var (
 	codeMakers = []string{"newscriptblock", "addscript", "invokescript", "expandstring", "invoke", "invokereturnasis", "invokewithcontext", "addstatement"}
-	codeTypes  = regexp.MustCompile(`(?i)^\[(management\.automation\.)?scriptblock\]::|sessionstatefunctionentry\]::`)
+	codeTypes  = regexp.MustCompile(`(?i)^\[(management\.automation\.)?scriptblock\]::|sessionstatefunctionentry\]::|assembly\]::`)
 )
 
-// noCodeFromText refuses every way from a text to code.
+// noCodeFromText refuses every way from a text, or bytes, to code.
 func noCodeFromText(u powershell.Use, _ powershell.Inspection, _ known) string {
 	lower := strings.ToLower(u.Text)
 	switch u.Kind {
 	case "call", "static":
 		if slices.Contains(codeMakers, lower) || codeTypes.MatchString(u.Text) {
-			return u.Text + " can make code of text"
+			return u.Text + " can make code of data"
 		}
 	case "cast":
 		if name, syntax, _ := strings.Cut(lower, " "); strings.HasSuffix(name, "scriptblock") && syntax != "scriptblockexpressionast" {

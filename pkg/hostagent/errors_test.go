@@ -14,15 +14,16 @@ func TestClassOf(t *testing.T) {
 		err  error
 		want hostagent.Class
 	}{
-		"none":                  {nil, ""},
-		"a foreign error":       {errors.New("x"), hostagent.Internal},
-		"transport":             {fmt.Errorf("polling: %w", transport), hostagent.OutcomeUnknown},
-		"a class alone":         {fmt.Errorf("polling: %w", hostagent.Busy), hostagent.Busy},
-		"by category":           {&hostagent.CallError{Category: "ObjectNotFound"}, hostagent.NotFound},
-		"by code first":         {&hostagent.CallError{Category: "InvalidArgument", HResult: "0x80070020"}, hostagent.Busy},
-		"an unknown category":   {&hostagent.CallError{Category: "DeviceError"}, hostagent.Internal},
-		"an unknown code":       {&hostagent.CallError{Category: "PermissionDenied", HResult: "0x80131500"}, hostagent.Forbidden},
-		"a failed call wrapped": {fmt.Errorf("step: %w", &hostagent.CallError{Category: "ResourceExists"}), hostagent.Conflict},
+		"none":                     {nil, ""},
+		"a foreign error":          {errors.New("x"), hostagent.Internal},
+		"transport":                {fmt.Errorf("polling: %w", transport), hostagent.OutcomeUnknown},
+		"a class alone":            {fmt.Errorf("polling: %w", hostagent.Busy), hostagent.Busy},
+		"a cmdlet that is missing": {&hostagent.CallError{FullyQualifiedErrorID: "CommandNotFoundException", Category: "ObjectNotFound"}, hostagent.Unsupported},
+		"by category":              {&hostagent.CallError{Category: "ObjectNotFound"}, hostagent.NotFound},
+		"by code first":            {&hostagent.CallError{Category: "InvalidArgument", HResult: "0x80070020"}, hostagent.Busy},
+		"an unknown category":      {&hostagent.CallError{Category: "DeviceError"}, hostagent.Internal},
+		"an unknown code":          {&hostagent.CallError{Category: "PermissionDenied", HResult: "0x80131500"}, hostagent.Forbidden},
+		"a failed call wrapped":    {fmt.Errorf("step: %w", &hostagent.CallError{Category: "ResourceExists"}), hostagent.Conflict},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

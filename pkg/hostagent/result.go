@@ -91,8 +91,12 @@ func (e *CallError) Is(target error) bool {
 	return ok && c == e.Class()
 }
 
-// Class sorts the error by HRESULT first, which is exact, then by category.
+// Class sorts the error by HRESULT first, which is exact, then by category. That a host has no such cmdlet, because a
+// module is missing, says nothing of the object that was asked for.
 func (e *CallError) Class() Class {
+	if e.FullyQualifiedErrorID == "CommandNotFoundException" {
+		return Unsupported
+	}
 	if c, ok := classByHResult[e.HResult]; ok {
 		return c
 	}

@@ -115,7 +115,8 @@ func roundedFree(v *hyperv.Volume) *resource.Quantity {
 func (v view) images(s *v1alpha1.HostClusterStatus, hc *v1alpha1.HostCluster) {
 	for _, i := range hc.Spec.Images {
 		state, on := v.onEveryHost(func(h hyperv.Host) bool {
-			return slices.ContainsFunc(h.Files, func(f string) bool { return hyperv.SamePath(f, i.Path) })
+			_, there := h.File(i.Path)
+			return there
 		})
 		s.Images = append(s.Images, v1alpha1.ImageStatus{Name: i.Name, Path: i.Path, State: state, MissingOn: on})
 	}

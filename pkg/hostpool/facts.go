@@ -132,7 +132,7 @@ func (f *facts) host(n inventory.Node, now time.Time) hyperv.Host {
 	h := known.host
 	if !known.ok {
 		// What the host is like does not change while it is silent.
-		h = hyperv.Host{Name: n.Name, Build: h.Build, SupportedVersions: h.SupportedVersions}
+		h = hyperv.Host{Name: n.Name, Build: h.Build, Processors: h.Processors, MemoryBytes: h.MemoryBytes, SupportedVersions: h.SupportedVersions}
 	}
 	h.State = n.State
 	if !f.clusterOK {

@@ -78,15 +78,17 @@ const (
 type Host struct {
 	Name  string
 	State HostState
-	// Answered is whether the host answered for this snapshot; without it only Name, State, Unheard, Build and
-	// SupportedVersions mean anything, the last two as the host told them before, or not at all.
+	// Answered is whether the host answered for this snapshot; without it only Name, State, Unheard, Build, Processors,
+	// MemoryBytes and SupportedVersions mean anything, those from Build on as the host told them before, or not at all.
 	Answered bool
 	// Unheard is whether the host may still be at something that it was told: it never answered, or not since the answer to
 	// a change was lost.
 	Unheard bool
 	// Gone is whether the host has been down for longer than the resiliency period: what it ran is not there any more.
-	Gone            bool
-	Build           int
+	Gone  bool
+	Build int
+	// Processors are the logical ones: a machine has at most as many.
+	Processors      int64
 	MemoryBytes     int64
 	FreeMemoryBytes int64
 	MACPool         MACRange
@@ -94,8 +96,8 @@ type Host struct {
 	BootTime          time.Time
 	SupportedVersions []string
 	Switches          []string
-	// Files are those of the asked files that exist.
-	Files    []string
+	// Files are those of the asked files that exist, each by its path.
+	Files    []File
 	Machines []Machine
 	// ForeignAdapters belong to no machine of the host: they are the host's own.
 	ForeignAdapters []Adapter
@@ -176,7 +178,7 @@ type Folder struct {
 	Folders []string
 }
 
-// File is a file directly in a folder, with its length in bytes.
+// File is a file with its length in bytes. Its name is bare in a folder, and a path elsewhere.
 type File struct {
 	Name   string
 	Length int64
@@ -450,6 +452,15 @@ func (m *Machine) Adapter(name string) *Adapter {
 		}
 	}
 	return nil
+}
+
+// File finds one of the asked files by its path.
+func (h *Host) File(path string) (File, bool) {
+	i := slices.IndexFunc(h.Files, func(f File) bool { return SamePath(f.Name, path) })
+	if i < 0 {
+		return File{}, false
+	}
+	return h.Files[i], true
 }
 
 // TakesPart reports whether the host is part of the host cluster now, and so reaches its volumes.

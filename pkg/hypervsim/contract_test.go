@@ -86,7 +86,7 @@ func (f fixture) checkHost(id, disk string) {
 	if diff := cmp.Diff([]hyperv.Machine{want}, host.Machines); diff != "" {
 		f.Error("machines:", diff)
 	}
-	if host.Build != 20348 || host.MemoryBytes != 256*GiB || host.FreeMemoryBytes != 248*GiB || !slices.Equal(host.Files, []string{image}) {
+	if host.Build != 20348 || host.MemoryBytes != 256*GiB || host.FreeMemoryBytes != 248*GiB || host.Processors != 64 || !slices.Equal(host.Files, []hyperv.File{{Name: image, Length: 12 * GiB}}) {
 		f.Errorf("host: %+v", host)
 	}
 	if !slices.Equal(host.Switches, []string{"vSwitch-Client", "vSwitch-Cluster"}) || host.MACPool != (hyperv.MACRange{First: 0x00155D410000, Last: 0x00155D4100FF}) {

@@ -18,9 +18,10 @@ func OperatingSystem(id string) hostagent.Call {
 	}, "BuildNumber", "TotalVisibleMemorySize", "FreePhysicalMemory", "LastBootUpTime")
 }
 
-// Host reads the host's own MAC address pool and the configuration versions it can run ("Get-VMHost").
+// Host reads the host's logical processors, its own MAC address pool and the configuration versions it can run
+// ("Get-VMHost").
 func Host(id string) hostagent.Call {
-	return call(id, "Get-VMHost", nil, "Name", "MacAddressMinimum", "MacAddressMaximum", "SupportedVmVersions")
+	return call(id, "Get-VMHost", nil, "Name", "LogicalProcessorCount", "MacAddressMinimum", "MacAddressMaximum", "SupportedVmVersions")
 }
 
 // Switches lists the host's virtual switches ("Get-VMSwitch").

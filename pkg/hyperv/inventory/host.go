@@ -43,13 +43,14 @@ func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error
 			return hyperv.Host{}, fmt.Errorf("reading host %s: %w: %w", name, hostagent.Protocol, err)
 		}
 		h.MACPool = pool
+		h.Processors = o.Int("LogicalProcessorCount")
 		h.SupportedVersions = o.Texts("SupportedVmVersions")
 	}
 	for _, o := range results.ByID("switches").Values {
 		h.Switches = append(h.Switches, o.Text("Name"))
 	}
 	for _, o := range results.ByID("files").Values {
-		h.Files = append(h.Files, o.Text("FullName"))
+		h.Files = append(h.Files, hyperv.File{Name: o.Text("FullName"), Length: o.Int("Length")})
 	}
 	addMachines(&h, results)
 	return h, nil

@@ -135,10 +135,10 @@ func TestHostState(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := hyperv.Host{
-		Name: "hv01", Answered: true, Build: hyperv.Build2022, MemoryBytes: 64 << 30, FreeMemoryBytes: 48 << 30,
+		Name: "hv01", Answered: true, Build: hyperv.Build2022, Processors: 32, MemoryBytes: 64 << 30, FreeMemoryBytes: 48 << 30,
 		BootTime: time.Date(2026, 1, 1, 7, 0, 0, 0, time.UTC),
 		MACPool:  hyperv.MACRange{First: 0x00155D400000, Last: 0x00155D4000FF}, SupportedVersions: []string{"9.0", "10.0", "254.0"},
-		Switches: []string{"vSwitch-Client", "vSwitch-Cluster"}, Files: []string{gold + `\Images\ws2022.vhdx`},
+		Switches: []string{"vSwitch-Client", "vSwitch-Cluster"}, Files: []hyperv.File{{Name: gold + `\Images\ws2022.vhdx`, Length: 20 << 30}},
 		Machines: []hyperv.Machine{
 			{
 				ID: idA, Name: "payments.SQL-A", HostName: "hv01", State: "Running", Heartbeat: "OkApplicationsUnknown",

@@ -346,7 +346,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"an unknown cmdlet": {
 			calls: func(scene) []hostagent.Call { return []hostagent.Call{{ID: "x", Cmdlet: "Save-VM"}} },
-			want:  why{"ObjectNotFound", hresultItemNotFound, hostagent.NotFound},
+			want:  why{"ObjectNotFound", hresultItemNotFound, hostagent.Unsupported},
 		},
 		"an unknown parameter": {
 			calls: func(scene) []hostagent.Call {

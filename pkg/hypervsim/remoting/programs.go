@@ -5,83 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
+	"guestclustering.io/operator/pkg/hostagent/session"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/pkg/hypervsim/executor"
 	"guestclustering.io/operator/pkg/hypervsim/forward"
 	"guestclustering.io/operator/pkg/hypervsim/wsman"
 )
 
-// programs are what runs in the shells of hosts.
-type programs struct {
-	of    func(host string) wsman.Program
-	close func() error
-}
-
-func newPrograms(world *hypervsim.World, o Options) (programs, error) {
+// newProgram gives what runs in the shells of hosts, and what ends it all.
+func newProgram(world *hypervsim.World, o Options) (wsman.Program, func() error, error) {
 	if o.PowerShell == "" {
-		return standIn(world), nil
+		return standIn(world), func() error { return nil }, nil
 	}
 	return realPowerShell(world, o)
 }
 
-// standIn answers for the executor.
-func standIn(world *hypervsim.World) programs {
+// standIn answers for the executor, and runs nothing else.
+func standIn(world *hypervsim.World) wsman.Program {
 	e := executor.New(world.Driver())
-	return programs{
-		close: func() error { return nil },
-		of: func(host string) wsman.Program {
-			return func(ctx context.Context, p wsman.Invocation) int {
-				process := executor.Process{Host: host, Boot: world.Power(host).Booted, Installed: strings.Contains(p.CommandLine, " -File ")}
-				return e.Run(ctx, process, p.Stdin, p.Stdout)
-			}
-		},
+	return func(ctx context.Context, p wsman.Invocation) int {
+		process := executor.Process{Host: p.Host, Boot: world.Power(p.Host).Booted}
+		switch p.CommandLine {
+		case session.PowerShell + " " + session.StreamedArguments:
+		case session.PowerShell + " " + session.InstalledArguments:
+			process.Installed = true
+		default:
+			_, _ = fmt.Fprintf(p.Stderr, "This simulated host runs the operator's own script alone; start hypervsim with --powershell to run %q.\r\n", p.CommandLine)
+			return 1
+		}
+		return e.Run(ctx, process, p.Stdin, p.Stdout)
 	}
 }
 
 // realPowerShell runs what clients send in a real engine, whose cmdlets are answered by the world.
-func realPowerShell(world *hypervsim.World, o Options) (programs, error) {
+func realPowerShell(world *hypervsim.World, o Options) (wsman.Program, func() error, error) {
 	dir, err := os.MkdirTemp("", "hypervsim-modules-")
 	if err != nil {
-		return programs{}, fmt.Errorf("making a folder for modules: %w", err)
+		return nil, nil, fmt.Errorf("making a folder for modules: %w", err)
 	}
 	server, err := forward.Serve(world, dir, o.Log)
 	if err != nil {
-		return programs{}, errors.Join(err, os.RemoveAll(dir))
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	server.RunTasks(o.PowerShell, o.Log)
-	return programs{
-		close: func() error { return errors.Join(server.Close(), os.RemoveAll(dir)) },
-		of:    func(host string) wsman.Program { return powerShell(server, o.PowerShell, host) },
-	}, nil
-}
-
-// powerShell runs one engine for each command; it ends with the host.
-func powerShell(server *forward.Server, program, host string) wsman.Program {
-	return func(ctx context.Context, p wsman.Invocation) int {
-		shell, err := server.Open(host)
-		if err != nil {
-			_, _ = fmt.Fprintln(p.Stderr, err)
-			return 1
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		lost := make(chan struct{})
-		go func() {
-			defer close(lost)
-			select {
-			case <-shell.Lost():
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-		code := wsman.PowerShell(program, func(string) []string { return shell.Environment() })(ctx, p)
-		cancel()
-		<-lost
-		if err := shell.Close(); err != nil {
-			_, _ = fmt.Fprintln(p.Stderr, err)
-		}
-		return code
-	}
+	end := func() error { return errors.Join(server.Close(), os.RemoveAll(dir)) }
+	return server.Program(o.PowerShell), end, nil
 }

@@ -40,9 +40,11 @@ type Service struct {
 	log   *slog.Logger
 	hosts []*host
 
-	programs programs
-	stop     context.CancelFunc
-	wait     sync.WaitGroup
+	// program is what runs in shells; end ends what that needs.
+	program wsman.Program
+	end     func() error
+	stop    context.CancelFunc
+	wait    sync.WaitGroup
 }
 
 // host is one host's service.
@@ -59,7 +61,7 @@ func Start(ctx context.Context, world *hypervsim.World, o Options) (*Service, er
 		return nil, err
 	}
 	s := &Service{world: world, log: o.Log}
-	if s.programs, err = newPrograms(world, o); err != nil {
+	if s.program, s.end, err = newProgram(world, o); err != nil {
 		return nil, err
 	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -82,7 +84,7 @@ func (s *Service) serve(ctx, following context.Context, name string, at int, k *
 		return err
 	}
 	h := &host{name: name, server: wsman.New(wsman.Config{
-		Host: name, Program: s.programs.of(name), Authentication: k.authentication(), Expired: expired,
+		Host: name, Program: s.program, Authentication: k.authentication(), Expired: expired,
 	})}
 	s.hosts = append(s.hosts, h)
 	if h.https, err = listen(ctx, h.server, o.HTTPS, at, certificate); err != nil {
@@ -157,7 +159,7 @@ func (s *Service) Close() error {
 	for _, h := range s.hosts {
 		errs = append(errs, h.server.Close())
 	}
-	return errors.Join(append(errs, s.programs.close())...)
+	return errors.Join(append(errs, s.end())...)
 }
 
 // keys are what hosts and clients know each other by.

@@ -73,10 +73,10 @@ func modes(a *authority) map[string]func(t testing.TB) mode {
 		},
 		"Kerberos": func(t testing.TB) mode {
 			k := newKDC(t)
-			k.admin("change_password -pw " + password + " operator")
+			k.Admin("change_password -pw " + password + " operator")
 			return mode{
 				transport: HTTPS, accepts: wsman.Authentication{Users: accounts()},
-				config: Config{Authentication: Kerberos, User: "operator@" + realm, Password: secret, KerberosConfig: k.conf},
+				config: Config{Authentication: Kerberos, User: "operator@" + realm, Password: secret, KerberosConfig: k.Config},
 				keys:   k.service,
 			}
 		},

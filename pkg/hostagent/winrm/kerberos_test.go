@@ -16,20 +16,20 @@ import (
 )
 
 // kerberosHost is a stub that asks for a ticket.
-func kerberosHost(t testing.TB, k *kdc, a *authority) *stub {
+func kerberosHost(t testing.TB, k *center, a *authority) *stub {
 	t.Helper()
-	_, keys := k.keytab("HTTP/hv01")
+	_, keys := k.Keytab("HTTP/hv01")
 	s := newStub(t, a.server(), says(200, envelope("")))
 	// The decoder of the library does not read MIT's privilege certificates.
 	s.Config.Handler = spnego.SPNEGOKRB5Authenticate(s.Config.Handler, keys, service.DecodePAC(false), service.Logger(log.New(io.Discard, "", 0)))
 	return s
 }
 
-func kerberosDriver(t testing.TB, k *kdc, a *authority, s *stub, change func(*Config)) *driver {
+func kerberosDriver(t testing.TB, k *center, a *authority, s *stub, change func(*Config)) *driver {
 	t.Helper()
 	c := Config{
 		Hosts: []Host{s.host()}, Transport: HTTPS, Authentication: Kerberos, User: "operator@" + strings.ToLower(realm),
-		Password: hostagent.NewSecret("pa55word"), KerberosConfig: k.conf, TLS: TLS{Roots: a.pem()},
+		Password: hostagent.NewSecret("pa55word"), KerberosConfig: k.Config, TLS: TLS{Roots: a.pem()},
 	}
 	if change != nil {
 		change(&c)
@@ -59,7 +59,7 @@ func (d *driver) kerberosLane(t testing.TB, s *stub) (*lane, error) {
 // However many requests, lanes and sessions: one login, one ticket for each host, and no goroutine afterwards.
 func TestKerberosAsksForOneTicket(t *testing.T) {
 	k, a := newKDC(t), newAuthority(t)
-	raw, _ := k.keytab("operator")
+	raw, _ := k.Keytab("operator")
 	for name, change := range map[string]func(*Config){
 		"password": nil,
 		"keytab": func(c *Config) {
@@ -70,7 +70,7 @@ func TestKerberosAsksForOneTicket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := kerberosHost(t, k, a)
 			d := kerberosDriver(t, k, a, s, change)
-			logins, tickets := k.count("AS_REQ", "ISSUE"), k.count("TGS_REQ", "ISSUE")
+			logins, tickets := k.Count("AS_REQ", "ISSUE"), k.Count("TGS_REQ", "ISSUE")
 			var group sync.WaitGroup
 			for range 3 {
 				l, err := d.kerberosLane(t, s)
@@ -86,11 +86,11 @@ func TestKerberosAsksForOneTicket(t *testing.T) {
 				})
 			}
 			group.Wait()
-			if n := k.count("AS_REQ", "ISSUE") - logins; n != 1 {
+			if n := k.Count("AS_REQ", "ISSUE") - logins; n != 1 {
 				t.Errorf("%d logins, want 1", n)
 			}
 			// Lanes that begin at once may each ask for the same one.
-			if n := k.count("TGS_REQ", "ISSUE") - tickets; n < 1 || n > 3 {
+			if n := k.Count("TGS_REQ", "ISSUE") - tickets; n < 1 || n > 3 {
 				t.Errorf("%d tickets, want 1", n)
 			}
 		})
@@ -99,7 +99,7 @@ func TestKerberosAsksForOneTicket(t *testing.T) {
 
 func TestKerberosRefusals(t *testing.T) {
 	k, a := newKDC(t), newAuthority(t)
-	k.admin("addprinc -randkey HTTP/hv02")
+	k.Admin("addprinc -randkey HTTP/hv02")
 	tests := map[string]struct {
 		change   func(*Config)
 		class    hostagent.Class
@@ -134,9 +134,9 @@ func TestKerberosRefusals(t *testing.T) {
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "pa55word") {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
 			}
-			before := k.count("AS_REQ")
+			before := k.Count("AS_REQ")
 			again := attempt()
-			if got := k.count("AS_REQ") == before; got != (test.remember || test.class == hostagent.Unreachable) {
+			if got := k.Count("AS_REQ") == before; got != (test.remember || test.class == hostagent.Unreachable) {
 				t.Errorf("no second login: %t, want %t", got, test.remember)
 			}
 			if got := strings.Contains(again.Error(), "not tried again, on any host"); got != test.remember {
@@ -178,7 +178,7 @@ func TestKerberosRenewsItsLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := k.count("AS_REQ", "ISSUE"); n != 2 {
+	if n := k.Count("AS_REQ", "ISSUE"); n != 2 {
 		t.Errorf("%d logins, want 2", n)
 	}
 	for name, l := range map[string]*lane{"before": before, "after": after} {

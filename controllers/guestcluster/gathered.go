@@ -283,11 +283,14 @@ func (g *gathered) runs() bool {
 	return len(g.plan.Steps) > 0 && g.decided() && !g.hosts.Paused(g.gc.Spec.Management)
 }
 
-// next is when to come back: at once after names were decided, which were only written now, or when a failed step is due.
-// Everything else wakes the guest cluster by itself.
+// next is when to come back: at once after names were decided, which were only written now, when a failed step is due, or
+// to look for room. Everything else wakes the guest cluster by itself.
 func (g *gathered) next(out execute.Outcome) time.Duration {
 	if !g.decided() && len(g.want.Members) > 0 {
 		return time.Millisecond
+	}
+	if out.RetryAfter == 0 && g.plan.AwaitsRoom() {
+		return hostref.RoomDelay
 	}
 	return out.RetryAfter
 }

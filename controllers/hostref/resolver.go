@@ -106,6 +106,9 @@ var unreached = []v1alpha1.Reason{v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonSec
 // PendingDelay is when to look again while Pending.
 const PendingDelay = time.Second
 
+// RoomDelay is when to look again for memory or space on the hosts: they are told to nobody when they come.
+const RoomDelay = 30 * time.Second
+
 // Readable reports whether the hosts were read.
 func (h Hosts) Readable() bool { return h.Seen != nil && h.Seen.Cluster != nil }
 

@@ -117,10 +117,14 @@ func (g *gathered) runs() bool {
 // decided reports whether the disk's path stands in status: only then is anything made there.
 func (g *gathered) decided() bool { return g.disk.Status.Path != "" || g.want.Path == "" }
 
-// next is when to come back: at once after the path was decided, which was only written now, or when a failed step is due.
+// next is when to come back: at once after the path was decided, which was only written now, when a failed step is due, or
+// to look for room.
 func (g *gathered) next(out execute.Outcome) time.Duration {
 	if !g.decided() && len(g.plan.Blocks) == 0 {
 		return time.Millisecond
+	}
+	if out.RetryAfter == 0 && g.plan.AwaitsRoom() {
+		return hostref.RoomDelay
 	}
 	return out.RetryAfter
 }

@@ -15,6 +15,8 @@
 package plan
 
 import (
+	"slices"
+
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -58,6 +60,13 @@ func (p *Plan) wait(reason v1alpha1.Reason, message string) {
 
 func (p *Plan) block(reason v1alpha1.Reason, message string) {
 	p.Blocks = append(p.Blocks, Block{Reason: reason, Message: message})
+}
+
+// AwaitsRoom reports whether the plan goes on once there is memory or space, which comes without a word: who waits for it
+// looks again.
+func (p Plan) AwaitsRoom() bool {
+	return slices.ContainsFunc(p.Waits, func(w Wait) bool { return w.Reason == v1alpha1.ReasonWaitingForHost }) ||
+		slices.ContainsFunc(p.Blocks, func(b Block) bool { return b.Reason == v1alpha1.ReasonPoolFull })
 }
 
 // Empty reports whether nothing is to be done, waited for or mended.

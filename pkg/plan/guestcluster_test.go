@@ -106,6 +106,11 @@ var (
 	}
 )
 
+// imageOf20 is what hv01 told of the image: 20 GiB.
+func imageOf20(s *hyperv.Snapshot) { s.Hosts[0].Files = []hyperv.File{{Name: image, Length: 20 * gib}} }
+
+var poolFull = []string{`block (PoolFull): storage pool ` + gold + ` has too little free space for a copy of the image for SQL-B: ask the platform team for room`}
+
 func replace(lines []string, i int, line string) []string {
 	return with(lines, map[int]string{i: line})
 }
@@ -191,6 +196,43 @@ func TestNewMembers(t *testing.T) {
 				folderOf(s, folderB).Work[0].State, folderOf(s, folderB).Work[0].Error = hyperv.WorkFailed, "There is not enough\r\nspace on the disk."
 			}),
 			want: append(append([]string(nil), copyB...), `block (HostFailed): copying the image for SQL-B failed and is tried again: There is not enough space on the disk.`),
+		},
+		"copy failed, the volume is full": {
+			reason: "Trying again would fill it up once more, and stop the machines whose disks grow on it.",
+			wanted: neverMade, seen: all(copied, imageOf20, func(s *hyperv.Snapshot) {
+				folderOf(s, folderB).Work[0].State, folderOf(s, folderB).Work[0].Error = hyperv.WorkFailed, "Es steht nicht genug Speicherplatz zur Verfügung."
+				s.Volumes[0].Free = gib
+			}),
+			want: poolFull,
+		},
+		"no room for a copy": {
+			reason: "It is not begun, and nothing is made before.",
+			wanted: neverMade, seen: all(withoutB, imageOf20, func(s *hyperv.Snapshot) { s.Volumes[0].Free = 20*gib - 1 }), want: poolFull,
+		},
+		"room for a copy to the byte": {
+			reason: "What fits is made.",
+			wanted: neverMade, seen: all(withoutB, imageOf20, func(s *hyperv.Snapshot) { s.Volumes[0].Free = 20 * gib }), want: copyB,
+		},
+		"room for the rest of a copy": {
+			reason: "What an interrupted copy left is written over.",
+			wanted: neverMade, seen: all(copyingB, bootedSince, imageOf20, func(s *hyperv.Snapshot) {
+				folderOf(s, folderB).Files = []hyperv.File{{Name: "os.vhdx.partial", Length: 15 * gib}}
+				s.Volumes[0].Free = 5 * gib
+			}),
+			want: replace(copyB, 0, strings.Replace(copyB[0], "hv02", "hv03", 1)),
+		},
+		"room for the copies under way alone": {
+			reason: "What SQL-A's copy will take is not free.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members[0].RecordedID = "" },
+			seen: all(withoutB, imageOf20, func(s *hyperv.Snapshot) {
+				dropMachine(s, idA)
+				dropGroup(s, idA)
+				a := folderOf(s, folderA)
+				a.Folders, a.Files = nil, []hyperv.File{{Name: "os.vhdx.partial", Length: 5 * gib}}
+				a.Work = []hyperv.Work{copying(member("SQL-A", ""))}
+				s.Volumes[0].Free = 34 * gib
+			}),
+			want: []string{`wait (Creating): copy the image for SQL-A to ` + folderA + `\os.vhdx`, poolFull[0]},
 		},
 		"copy gone": {
 			reason: "A completed copy that is not there any more is made again.",
@@ -384,6 +426,25 @@ func TestNewMembersAreSpread(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"hv01": 2, "hv02": 1}, counts); diff != "" {
 		t.Errorf("members by host with little memory (-want +got):\n%s", diff)
+	}
+}
+
+// The room of a pool is given out once.
+func TestCopiesThatFit(t *testing.T) {
+	want, seen := sql(), rack()
+	want.Members[0].RecordedID, want.Members[1].RecordedID = "", ""
+	for _, m := range want.Members {
+		dropFolder(seen, m.Folder)
+	}
+	for i := range seen.Hosts {
+		seen.Hosts[i].Machines = nil
+	}
+	seen.Groups = nil
+	imageOf20(seen)
+	seen.Volumes[0].Free = 39 * gib
+	p := plan.ForGuestCluster(want, seen)
+	if diff := cmp.Diff([]string{"copy/SQL-A", poolFull[0]}, []string{p.Steps[0].Key, show(plan.Plan{Blocks: p.Blocks})[0]}); diff != "" || len(p.Steps) != 1 {
+		t.Errorf("two copies of 20 GiB where 39 are free (-want +got):\n%s", diff)
 	}
 }
 

@@ -37,19 +37,24 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 	case work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
 		createMachine(p, want, m, seen, places)
 	default:
-		if work.State == hyperv.WorkFailed {
-			p.block(v1alpha1.ReasonHostFailed, fmt.Sprintf("copying the image for %s failed and is tried again: %s", m.Name, strings.Join(strings.Fields(work.Error), " ")))
-		}
-		copyImage(p, want, m, work, seen)
+		copyImage(p, want, m, work, seen, places)
 	}
 }
 
 // copyImage makes the folder and starts the copy. One that was interrupted is started again in the same words.
-func copyImage(p *Plan, want GuestCluster, m Member, before hyperv.Work, seen *hyperv.Snapshot) {
+func copyImage(p *Plan, want GuestCluster, m Member, before hyperv.Work, seen *hyperv.Snapshot, places *placement) {
 	volume, ok := seen.Volume(want.Machine.Pool)
 	if !ok {
 		p.block(v1alpha1.ReasonPoolMissing, fmt.Sprintf("storage pool %s is on no cluster shared volume of the host cluster", want.Machine.Pool))
 		return
+	}
+	if !places.takeRoom(m, volume) {
+		// A copy that fills the volume up stops the machines whose disks grow on it.
+		p.block(v1alpha1.ReasonPoolFull, fmt.Sprintf("storage pool %s has too little free space for a copy of the image for %s: ask the platform team for room", want.Machine.Pool, m.Name))
+		return
+	}
+	if before.State == hyperv.WorkFailed {
+		p.block(v1alpha1.ReasonHostFailed, fmt.Sprintf("copying the image for %s failed and is tried again: %s", m.Name, strings.Join(strings.Fields(before.Error), " ")))
 	}
 	id := WorkID(m.Stamp, "os")
 	p.step(Step{

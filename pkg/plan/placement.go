@@ -76,6 +76,8 @@ type placement struct {
 	taken map[string]int
 	// promised is the memory that this pass has given out already.
 	promised map[string]int64
+	// copying is what copies of the image will take of the pool's volume yet: those under way and those planned in this pass.
+	copying int64
 }
 
 func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
@@ -84,8 +86,41 @@ func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
 		if vm, presence := findMember(m, seen); presence == hyperv.Known {
 			p.taken[vm.HostName]++
 		}
+		if folder, presence := seen.Folder(m.Folder); presence == hyperv.Known {
+			if work, _ := folder.WorkFor(m.OSDisk()); work.State == hyperv.WorkRunning && !seen.Interrupted(work) {
+				p.copying += p.remaining(m)
+			}
+		}
 	}
 	return p
+}
+
+// takeRoom takes room for a copy of the image, if the volume has it. While no host has told the image's length, it has.
+func (p *placement) takeRoom(m Member, volume *hyperv.Volume) bool {
+	takes := p.remaining(m)
+	if volume.Free-p.copying < takes {
+		return false
+	}
+	p.copying += takes
+	return true
+}
+
+// remaining is what a copy of the image takes yet: the part that is there is written over.
+func (p *placement) remaining(m Member) int64 {
+	left := int64(0)
+	for i := range p.seen.Hosts {
+		if image, there := p.seen.Hosts[i].File(p.want.Machine.Image); there {
+			left = max(left, image.Length)
+		}
+	}
+	if folder, presence := p.seen.Folder(m.Folder); presence == hyperv.Known {
+		for _, f := range folder.Files {
+			if strings.EqualFold(f.Name, hyperv.BaseName(m.OSDisk())+".partial") {
+				left -= f.Length
+			}
+		}
+	}
+	return max(left, 0)
 }
 
 // choose finds the host for a new member: where the fewest members of its guest cluster are, then the fewest machines

@@ -327,6 +327,12 @@ var happenings = []happening{
 			s.seen.Disks[len(s.seen.Disks)-1].Identifier = "another"
 		}
 	}},
+	{"a volume has little room", func(t *rapid.T, s *scene) {
+		if len(s.seen.Volumes) > 0 {
+			imageOf20(s.seen)
+			s.seen.Volumes[0].Free = rapid.Int64Range(0, 60*gib).Draw(t, "free")
+		}
+	}},
 	{"members share a host", func(_ *rapid.T, s *scene) {
 		a, presence := s.seen.Machine(idA)
 		b, other := s.seen.Machine(idB)

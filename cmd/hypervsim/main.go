@@ -38,6 +38,7 @@ func run(ctx context.Context, args []string) error {
 	https := flags.String("winrm", "", "loopback `address` at which the first host serves WinRM over TLS, as host:port; the other hosts take the ports after it; port 0 takes free ones")
 	plain := flags.String("winrm-http", "", "the same for WinRM over plain HTTP, where every message is sealed")
 	dir := flags.String("winrm-dir", "", "`folder` to write what clients of WinRM need into: ca.crt, username, password, client.crt, client.key, hosts.yaml")
+	keytab := flags.String("winrm-keytab", "", "keytab `file` with the keys of HTTP/<host>, so that the user operator of its realm logs on with Kerberos over TLS")
 	powershell := flags.String("powershell", "", "`program` of a PowerShell to run in WinRM's shells; without it a stand-in runs the executor's part alone")
 	model := flags.String("model", "", "YAML or JSON `file` with the host cluster; what it leaves out, and without it everything, is as in the default model")
 	if err := flags.Parse(args); err != nil {
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("listening on %s: %w", *address, err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	hosts, err := remoting.Start(ctx, world, remoting.Options{HTTPS: *https, HTTP: *plain, Directory: *dir, PowerShell: *powershell, Log: log})
+	hosts, err := remoting.Start(ctx, world, remoting.Options{HTTPS: *https, HTTP: *plain, Directory: *dir, Keytab: *keytab, PowerShell: *powershell, Log: log})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

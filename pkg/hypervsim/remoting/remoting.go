@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jcmturner/gokrb5/v8/keytab"
+
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/pkg/hypervsim/wsman"
 )
@@ -29,6 +31,8 @@ type Options struct {
 	HTTPS, HTTP string
 	// Directory gets the files that clients need: see write.
 	Directory string
+	// Keytab is a file with the keys of the hosts' Kerberos services, HTTP/<host>; empty: no Kerberos.
+	Keytab string
 	// PowerShell is the program of a real engine, which runs what clients send; empty: a stand-in runs the executor's part.
 	PowerShell string
 	Log        *slog.Logger
@@ -56,7 +60,7 @@ type host struct {
 
 // Start serves every host that the world has. Close ends it.
 func Start(ctx context.Context, world *hypervsim.World, o Options) (*Service, error) {
-	keys, err := newKeys()
+	keys, err := newKeys(o.Keytab)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +171,18 @@ type keys struct {
 	authority *wsman.Authority
 	client    tls.Certificate
 	password  string
+	// kerberos are the keys of the hosts' services, or nil.
+	kerberos *keytab.Keytab
 }
 
-func newKeys() (*keys, error) {
+func newKeys(file string) (*keys, error) {
 	k := &keys{password: rand.Text()}
 	var err error
+	if file != "" {
+		if k.kerberos, err = keytab.Load(file); err != nil {
+			return nil, fmt.Errorf("reading the keytab %s: %w", file, err)
+		}
+	}
 	if k.authority, err = wsman.NewAuthority(); err != nil {
 		return nil, err
 	}
@@ -195,7 +206,8 @@ func (k *keys) host(name string) (good, expired *tls.Certificate, err error) {
 
 func (k *keys) authentication() wsman.Authentication {
 	return wsman.Authentication{
-		Users: map[string]wsman.User{user: {Password: k.password}}, Basic: true, NTLM: true,
+		// The bare name is that of a ticket, whose realm is any.
+		Users: map[string]wsman.User{user: {Password: k.password}, "operator": {Password: k.password}}, Basic: true, NTLM: true, Kerberos: k.kerberos,
 		Certificates: map[string]string{wsman.Fingerprint(k.client.Leaf): user},
 	}
 }

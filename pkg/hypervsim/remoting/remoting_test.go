@@ -20,6 +20,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent/rack"
 	"guestclustering.io/operator/pkg/hostagent/winrm"
 	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/test/kdc"
 	"guestclustering.io/operator/test/powershell"
 )
 
@@ -37,6 +38,11 @@ type site struct {
 
 func serve(t *testing.T, engine string) site {
 	t.Helper()
+	return serveWith(t, Options{PowerShell: engine})
+}
+
+func serveWith(t *testing.T, o Options) site {
+	t.Helper()
 	model := hypervsim.DefaultModel()
 	model.Durations = hypervsim.Durations{MaxMigrations: 2}
 	w, err := hypervsim.New(model, hypervsim.NewRealClock(1))
@@ -45,7 +51,8 @@ func serve(t *testing.T, engine string) site {
 	}
 	t.Cleanup(w.Close)
 	dir := t.TempDir()
-	s, err := Start(t.Context(), w, Options{HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Directory: dir, PowerShell: engine, Log: slog.New(slog.DiscardHandler)})
+	o.HTTPS, o.HTTP, o.Directory, o.Log = "127.0.0.1:0", "127.0.0.1:0", dir, slog.New(slog.DiscardHandler)
+	s, err := Start(t.Context(), w, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +76,11 @@ func (s site) file(t *testing.T, name string) []byte {
 // driver is the operator's own, made of nothing but the files that the service writes.
 func (s site) driver(t *testing.T) hostagent.Driver {
 	t.Helper()
+	return s.driverWith(t, func(*winrm.Config) {})
+}
+
+func (s site) driverWith(t *testing.T, change func(*winrm.Config)) hostagent.Driver {
+	t.Helper()
 	var hosts []listed
 	if err := yaml.Unmarshal(s.file(t, "hosts.yaml"), &hosts); err != nil {
 		t.Fatal(err)
@@ -81,6 +93,7 @@ func (s site) driver(t *testing.T) hostagent.Driver {
 		port := strconv.Itoa(h.Port)
 		config.Hosts = append(config.Hosts, rack.Host{Name: h.Name, Address: h.Name + ":" + port, Connect: h.Address + ":" + port})
 	}
+	change(&config)
 	d, err := winrm.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +113,27 @@ func TestTheOperatorReachesHosts(t *testing.T) {
 			},
 		}
 	})
+}
+
+func TestHostsTakeTickets(t *testing.T) {
+	center := kdc.Start(t)
+	center.Admin("addprinc +requires_preauth -pw pa55word operator")
+	center.Admin("addprinc -randkey HTTP/hv01")
+	raw, _ := center.Keytab("HTTP/hv01")
+	file := filepath.Join(t.TempDir(), "hosts.keytab")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := serveWith(t, Options{Keytab: file}).driverWith(t, func(c *winrm.Config) {
+		c.Authentication, c.User, c.Password, c.KerberosConfig = winrm.Kerberos, "operator@"+kdc.Realm, hostagent.NewSecret("pa55word"), center.Config
+	})
+	agent, err := d.Open(t.Context(), hostagent.Target{Host: "hv01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAHostWithoutPowerIsNotReached(t *testing.T) {

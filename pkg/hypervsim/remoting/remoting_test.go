@@ -25,8 +25,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Another client's library keeps a connection for a while.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+	goleak.VerifyTestMain(m,
+		// Another client's library keeps a connection for a while.
+		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"),
+		// The service's side of Kerberos remembers tickets for as long as the process lives.
+		goleak.IgnoreAnyFunction("github.com/jcmturner/gokrb5/v8/service.GetReplayCache.func1.1"),
+	)
 }
 
 // site is a world whose hosts serve WinRM.

@@ -186,7 +186,7 @@ const (
 	ReasonAccessDenied Reason = "AccessDenied"
 	// ReasonHostFailed means that a host could not do what it was asked; the message gives its error.
 	ReasonHostFailed Reason = "HostFailed"
-	// ReasonNotEnoughHosts means that there are fewer usable hosts than the spec needs.
+	// ReasonNotEnoughHosts means that there are fewer usable hosts than the spec needs, or none that is large enough.
 	ReasonNotEnoughHosts Reason = "NotEnoughHosts"
 	// ReasonHostTooOld means that the hosts' release of Windows Server cannot do what the spec asks.
 	ReasonHostTooOld Reason = "HostTooOld"

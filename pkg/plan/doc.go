@@ -62,6 +62,13 @@ func (p *Plan) block(reason v1alpha1.Reason, message string) {
 	p.Blocks = append(p.Blocks, Block{Reason: reason, Message: message})
 }
 
+// blockOnce is block for what concerns several members alike.
+func (p *Plan) blockOnce(reason v1alpha1.Reason, message string) {
+	if !slices.Contains(p.Blocks, Block{Reason: reason, Message: message}) {
+		p.block(reason, message)
+	}
+}
+
 // AwaitsRoom reports whether the plan goes on once there is memory or space, which comes without a word: who waits for it
 // looks again.
 func (p Plan) AwaitsRoom() bool {

@@ -105,7 +105,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func host(name string, machines ...hyperv.Machine) hyperv.Host {
 	return hyperv.Host{
-		Name: name, State: hyperv.HostUp, Answered: true, Build: hyperv.Build2022, MemoryBytes: 64 * gib, FreeMemoryBytes: 48 * gib,
+		Name: name, State: hyperv.HostUp, Answered: true, Build: hyperv.Build2022, Processors: 32, MemoryBytes: 64 * gib, FreeMemoryBytes: 48 * gib,
 		BootTime: noon.AddDate(0, 0, -9), SupportedVersions: []string{"9.0", "10.0", "254.0"}, Switches: []string{"vSwitch-Client", "vSwitch-Cluster"}, Machines: machines,
 	}
 }

@@ -106,6 +106,11 @@ var (
 	}
 )
 
+const (
+	tooMuchMemory     = `block (NotEnoughHosts): no host has as much memory as spec.machine.memory.startup asks for: ask for less, or ask the platform team for a larger host`
+	tooManyProcessors = `block (NotEnoughHosts): no host has as many processors as spec.machine.cpus asks for: ask for less, or ask the platform team for a larger host`
+)
+
 // imageOf20 is what hv01 told of the image: 20 GiB.
 func imageOf20(s *hyperv.Snapshot) { s.Hosts[0].Files = []hyperv.File{{Name: image, Length: 20 * gib}} }
 
@@ -294,6 +299,49 @@ func TestNewMembers(t *testing.T) {
 			reason: "Members could not fail over.",
 			wanted: neverMade, seen: all(withoutB, func(s *hyperv.Snapshot) { s.Volumes = nil }),
 			want: []string{`block (PoolMissing): storage pool ` + gold + ` is on no cluster shared volume of the host cluster`},
+		},
+		"more memory than any host has": {
+			reason: "No folder is made for what can run nowhere.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Machine.MemoryBytes = 64*gib + 1 }, seen: withoutB, want: []string{tooMuchMemory},
+		},
+		"as much memory as a host has": {
+			reason: "It may be free one day.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members, g.Machine.MemoryBytes = g.Members[1:], 64*gib }, seen: withoutB, want: copyB,
+		},
+		"more processors than any host has": {
+			reason: "It is told once, though two members would need it.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members[0].RecordedID = ""; g.Machine.Processors = 33 },
+			seen:   all(withoutB, func(s *hyperv.Snapshot) { dropMachine(s, idA); dropGroup(s, idA); dropFolder(s, folderA) }), want: []string{tooManyProcessors},
+		},
+		"memory here, processors there": {
+			reason: "One host must have both.",
+			wanted: func(g *plan.GuestCluster) {
+				neverMade(g)
+				g.Members, g.Machine.MemoryBytes, g.Machine.Processors = g.Members[1:], 128*gib, 32
+			},
+			seen: all(withoutB, func(s *hyperv.Snapshot) { s.Hosts[0].MemoryBytes, s.Hosts[0].Processors = 256*gib, 16 }),
+			want: []string{`block (NotEnoughHosts): no host has both the memory and the processors that spec.machine asks for: ask for less, or ask the platform team for a larger host`},
+		},
+		"a host that never told its size": {
+			reason: "It may have room for it.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members, g.Machine.MemoryBytes = g.Members[1:], 128*gib },
+			seen:   all(withoutB, func(s *hyperv.Snapshot) { s.Hosts[2].MemoryBytes, s.Hosts[2].Processors = 0, 0 }), want: copyB,
+		},
+		"more memory than any host has, copied": {
+			reason: "Also when the hosts shrank meanwhile.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members, g.Machine.MemoryBytes = g.Members[1:], 65*gib }, seen: copied, want: []string{tooMuchMemory},
+		},
+		"more memory than any host has, made": {
+			reason: "A member that runs is not asked to be shut down for what cannot be.",
+			wanted: func(g *plan.GuestCluster) { g.Machine.MemoryBytes = 65 * gib }, want: []string{tooMuchMemory},
+		},
+		"as it is, on hosts that shrank": {
+			reason: "It is as it was asked for.",
+			seen: func(s *hyperv.Snapshot) {
+				for i := range s.Hosts {
+					s.Hosts[i].MemoryBytes = 4 * gib
+				}
+			},
 		},
 		"pool unread": {
 			reason: "The folder may be there.",

@@ -181,7 +181,15 @@ func (r *repair) settings() {
 	if c.StartAction != "Nothing" || c.StopAction != "ShutDown" || s.Checkpoints != "" && c.CheckpointType != s.Checkpoints || s.AutomaticCheckpointsOff && c.AutomaticCheckpoint {
 		r.add("set start, stop and checkpoint actions", cmdlet.SetProtection(r.id("protection"), "vm", s))
 	}
+	r.size(c, s)
+}
+
+func (r *repair) size(c *hyperv.Configuration, s cmdlet.MachineSettings) {
 	if c.Processors == s.Processors && c.MemoryBytes == s.MemoryBytes && !c.DynamicMemory {
+		return
+	}
+	if why := oversized(r.want.Machine, r.seen); why != "" {
+		r.plan.blockOnce(v1alpha1.ReasonNotEnoughHosts, why)
 		return
 	}
 	if !r.vm.Off() {

@@ -18,6 +18,10 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		p.block(v1alpha1.ReasonNamespaceNotAllowed, fmt.Sprintf("namespace %s may not use this host cluster: ask the platform team to allow it in HostCluster spec.allowedNamespaces", want.Namespace))
 		return
 	}
+	if why := oversized(want.Machine, seen); why != "" {
+		p.blockOnce(v1alpha1.ReasonNotEnoughHosts, why)
+		return
+	}
 	folder, presence := seen.Folder(m.Folder)
 	if presence == hyperv.Unknown {
 		p.wait(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("storage pool %s cannot be read", want.Machine.Pool))

@@ -38,6 +38,30 @@ func unfit(h *hyperv.Host, need requirement) string {
 	return ""
 }
 
+// oversized says what of a machine no host has, whatever runs there, or nothing. A host that has not told its size yet may
+// have it.
+func oversized(m Machine, seen *hyperv.Snapshot) string {
+	var memory, processors int64
+	for _, h := range seen.Hosts {
+		unknown := h.MemoryBytes == 0 || h.Processors == 0
+		if unknown || m.MemoryBytes <= h.MemoryBytes && m.Processors <= h.Processors {
+			return ""
+		}
+		memory, processors = max(memory, h.MemoryBytes), max(processors, h.Processors)
+	}
+	const wayOut = " asks for: ask for less, or ask the platform team for a larger host"
+	switch {
+	case len(seen.Hosts) == 0:
+		return ""
+	case m.MemoryBytes > memory:
+		return "no host has as much memory as spec.machine.memory.startup" + wayOut
+	case m.Processors > processors:
+		return "no host has as many processors as spec.machine.cpus" + wayOut
+	default:
+		return "no host has both the memory and the processors that spec.machine" + wayOut
+	}
+}
+
 func hostsByName(seen *hyperv.Snapshot) []*hyperv.Host {
 	hosts := make([]*hyperv.Host, len(seen.Hosts))
 	for i := range seen.Hosts {

@@ -133,6 +133,10 @@ var happenings = []happening{
 	{"more is wanted", func(_ *rapid.T, s *scene) {
 		s.guestCluster.Machine.Processors, s.guestCluster.Machine.MemoryBytes = 8, 60*gib
 	}},
+	{"more is wanted than a host has", func(t *rapid.T, s *scene) {
+		s.guestCluster.Machine.Processors = draw(t, "processors", int64(4), 33)
+		anyHost(t, s).Processors = draw(t, "a host's processors", int64(0), 2, 32, 64)
+	}},
 	{"a fixed disk is wanted", func(_ *rapid.T, s *scene) { s.disk.Fixed = true }},
 	{"a member left the rule", func(t *rapid.T, s *scene) {
 		s.group.Members = s.group.Members[:rapid.IntRange(0, 1).Draw(t, "left")]

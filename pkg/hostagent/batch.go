@@ -33,7 +33,7 @@ type Logon string
 const (
 	// LogonNetwork is the session's own network logon: the default.
 	LogonNetwork Logon = "Network"
-	// LogonSystem runs the batch as the machine itself, in a task that outlives the session.
+	// LogonSystem runs the batch as the machine itself, in a scheduled task.
 	LogonSystem Logon = "System"
 	// LogonExplicit runs the batch with a user's credential, for calls that act on other machines as a user.
 	LogonExplicit Logon = "Explicit"
@@ -51,10 +51,12 @@ const (
 
 // Batch is one round trip: calls that run in order on one target.
 type Batch struct {
-	Target  Target  `json:"target,omitzero"`
-	Logon   Logon   `json:"logon,omitempty"`
-	OnError OnError `json:"onError"`
-	Calls   []Call  `json:"calls"`
+	Target Target `json:"target,omitzero"`
+	Logon  Logon  `json:"logon,omitempty"`
+	// Credential is the user's whom an Explicit batch runs as; no other batch has one.
+	Credential *Credential `json:"credential,omitempty"`
+	OnError    OnError     `json:"onError"`
+	Calls      []Call      `json:"calls"`
 }
 
 // Call is one cmdlet, or one named function of the executor, with its parameters and the result properties wanted.
@@ -86,10 +88,14 @@ func (b Batch) Changes() bool {
 	return false
 }
 
-// Validate refuses a batch that no executor could run: repeated or empty ids, and Refs that do not point backwards.
+// Validate refuses a batch that no executor could run: repeated or empty ids, Refs that do not point backwards, and a logon
+// without what it takes.
 func (b Batch) Validate() error {
 	if b.OnError != Stop && b.OnError != Continue {
 		return fmt.Errorf("batch: onError is %q, want Stop or Continue", b.OnError)
+	}
+	if err := b.checkLogon(); err != nil {
+		return err
 	}
 	seen := make(map[string]bool, len(b.Calls))
 	for i, c := range b.Calls {
@@ -105,6 +111,22 @@ func (b Batch) Validate() error {
 			}
 		}
 		seen[c.ID] = true
+	}
+	return nil
+}
+
+func (b Batch) checkLogon() error {
+	switch b.Logon {
+	case "", LogonNetwork, LogonSystem:
+		if b.Credential != nil {
+			return fmt.Errorf("batch: it has a credential, which only the logon %s takes", LogonExplicit)
+		}
+	case LogonExplicit:
+		if b.Credential == nil || b.Credential.User == "" {
+			return fmt.Errorf("batch: the logon %s needs the credential of a user", LogonExplicit)
+		}
+	default:
+		return fmt.Errorf("batch: the logon is %q, want %s, %s or %s", b.Logon, LogonNetwork, LogonSystem, LogonExplicit)
 	}
 	return nil
 }

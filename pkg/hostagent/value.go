@@ -92,11 +92,15 @@ func EncodeBatch(b Batch) ([]byte, error) {
 		Select     []string       `json:"select,omitempty"`
 	}
 	wire := struct {
-		Target  Target     `json:"target,omitzero"`
-		Logon   Logon      `json:"logon,omitempty"`
-		OnError OnError    `json:"onError"`
-		Calls   []wireCall `json:"calls"`
+		Target     Target     `json:"target,omitzero"`
+		Logon      Logon      `json:"logon,omitempty"`
+		Credential any        `json:"credential,omitempty"`
+		OnError    OnError    `json:"onError"`
+		Calls      []wireCall `json:"calls"`
 	}{Target: b.Target, Logon: b.Logon, OnError: b.OnError, Calls: make([]wireCall, len(b.Calls))}
+	if b.Credential != nil {
+		wire.Credential = b.Credential.wire()
+	}
 	for i, c := range b.Calls {
 		wire.Calls[i] = wireCall{ID: c.ID, Cmdlet: c.Cmdlet, Select: c.Select}
 		if len(c.Parameters) > 0 {
@@ -126,7 +130,7 @@ func wireValue(v Value) (any, error) {
 	case Secret:
 		return map[string]any{"$secret": v.text}, nil
 	case Credential:
-		return map[string]any{"$credential": map[string]string{"user": v.User, "password": v.Password.text}}, nil
+		return v.wire(), nil
 	case Ref:
 		m := map[string]any{"$ref": v.Call}
 		if v.Property != "" {
@@ -140,6 +144,32 @@ func wireValue(v Value) (any, error) {
 		return nil, fmt.Errorf("%T is no parameter value", v)
 	}
 }
+
+// Format hides the password also where fmt would follow a pointer to it, past the secret's own Format.
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%s %s}", c.User, redacted) }
+
+func (c Credential) wire() any {
+	return map[string]any{"$credential": map[string]string{"user": c.User, "password": c.Password.text}}
+}
+
+// MarshalJSON writes the wire form with the password hidden.
+func (c Credential) MarshalJSON() ([]byte, error) { return json.Marshal(c.hidden().wire()) }
+
+// UnmarshalJSON reads the wire form.
+func (c *Credential) UnmarshalJSON(data []byte) error {
+	v, err := DecodeValue(data)
+	if err != nil {
+		return err
+	}
+	read, ok := v.(Credential)
+	if !ok {
+		return fmt.Errorf("%T is no credential", v)
+	}
+	*c = read
+	return nil
+}
+
+func (c Credential) hidden() Credential { return Credential{User: c.User, Password: NewSecret(redacted)} }
 
 func wireList(l List) (any, error) {
 	out := make([]any, len(l))
@@ -171,7 +201,7 @@ func hideSecrets(v Value) Value {
 	case Secret:
 		return NewSecret(redacted)
 	case Credential:
-		return Credential{User: v.User, Password: NewSecret(redacted)}
+		return v.hidden()
 	case List:
 		out := make(List, len(v))
 		for i, e := range v {
@@ -180,6 +210,10 @@ func hideSecrets(v Value) Value {
 		return out
 	case Nested:
 		b := v.Batch
+		if b.Credential != nil {
+			hidden := b.Credential.hidden()
+			b.Credential = &hidden
+		}
 		b.Calls = slices.Clone(b.Calls)
 		for i, c := range b.Calls {
 			hidden := make(Parameters, len(c.Parameters))

@@ -103,8 +103,11 @@ func batches() *rapid.Generator[hostagent.Batch] {
 	return rapid.Custom(func(t *rapid.T) hostagent.Batch {
 		b := hostagent.Batch{
 			Target:  hostagent.Target{Host: rapid.SampledFrom([]string{"", "HOST1"}).Draw(t, "host")},
-			Logon:   rapid.SampledFrom([]hostagent.Logon{"", hostagent.LogonSystem}).Draw(t, "logon"),
+			Logon:   rapid.SampledFrom([]hostagent.Logon{"", hostagent.LogonSystem, hostagent.LogonExplicit}).Draw(t, "logon"),
 			OnError: rapid.SampledFrom([]hostagent.OnError{hostagent.Stop, hostagent.Continue}).Draw(t, "onError"),
+		}
+		if b.Logon == hostagent.LogonExplicit {
+			b.Credential = &hostagent.Credential{User: rapid.String().Draw(t, "user"), Password: hostagent.NewSecret(rapid.String().Draw(t, "password"))}
 		}
 		for i := range rapid.IntRange(1, 3).Draw(t, "calls") {
 			b.Calls = append(b.Calls, hostagent.Call{
@@ -168,9 +171,9 @@ func FuzzDecodeValue(f *testing.F) {
 // TestSecretsNeverShow: nothing but EncodeBatch writes a secret, however it is asked.
 func TestSecretsNeverShow(t *testing.T) {
 	credential := hostagent.Credential{User: "u", Password: hostagent.NewSecret(password)}
-	inner := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{{ID: "in", Cmdlet: "Add-Computer", Parameters: hostagent.Parameters{"Credential": credential}}}}
+	inner := hostagent.Batch{Credential: &credential, OnError: hostagent.Stop, Calls: []hostagent.Call{{ID: "in", Cmdlet: "Add-Computer", Parameters: hostagent.Parameters{"Credential": credential}}}}
 	batch := hostagent.Batch{
-		Target: hostagent.Target{VM: "v", Credential: &credential}, OnError: hostagent.Stop,
+		Target: hostagent.Target{VM: "v", Credential: &credential}, Logon: hostagent.LogonExplicit, Credential: &credential, OnError: hostagent.Stop,
 		Calls: []hostagent.Call{{ID: "a", Cmdlet: "Invoke-GuestBatch", Parameters: hostagent.Parameters{
 			"Secret": hostagent.NewSecret(password), "List": hostagent.List{credential, hostagent.NewSecret(password)},
 			"Credential": credential, "Batch": hostagent.Nested{Batch: inner},
@@ -199,7 +202,7 @@ func TestSecretsNeverShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(string(wire), password); got != 5 {
-		t.Errorf("the wire has %d of 5 secrets", got)
+	if got := strings.Count(string(wire), password); got != 7 {
+		t.Errorf("the wire has %d of 7 secrets", got)
 	}
 }

@@ -89,6 +89,9 @@ func withoutSecret(v hostagent.Value) hostagent.Value {
 		return out
 	case hostagent.Nested:
 		b := v.Batch
+		if b.Credential != nil {
+			b.Credential = &hostagent.Credential{User: b.Credential.User, Password: hidden}
+		}
 		b.Calls = slices.Clone(b.Calls)
 		for i := range b.Calls {
 			b.Calls[i].Parameters = withoutSecrets(b.Calls[i].Parameters)

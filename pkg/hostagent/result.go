@@ -3,6 +3,7 @@ package hostagent
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // State says how far a call came.
@@ -38,6 +39,11 @@ func (rs Results) ByID(id string) Result {
 		}
 	}
 	return Result{ID: id, State: Unknown}
+}
+
+// Answer reports whether there is one result for each call, in order.
+func (rs Results) Answer(calls []Call) bool {
+	return slices.EqualFunc(rs, calls, func(r Result, c Call) bool { return r.ID == c.ID })
 }
 
 // Err is the first call that did not end well as an error with its class, or nil.

@@ -269,7 +269,7 @@ func (c *channel) results(body []byte, batch hostagent.Batch) (hostagent.Results
 		return nil, failed(hostagent.Protocol, fmt.Errorf("the host could not read the request, and ran nothing of it: %s", answer.Unreadable))
 	case answer.Cancelled:
 		return nil, unread(batch, errors.New("the host gave the batch up"))
-	case !answers(answer.Results, batch.Calls):
+	case !answer.Results.Answer(batch.Calls):
 		return nil, unread(batch, errors.New("the results are not those of the calls sent"))
 	}
 	return answer.Results, nil
@@ -281,19 +281,6 @@ func unread(batch hostagent.Batch, err error) error {
 		return failed(hostagent.OutcomeUnknown, err)
 	}
 	return failed(hostagent.Protocol, err)
-}
-
-// answers reports whether there is one result for each call, in order.
-func answers(results hostagent.Results, calls []hostagent.Call) bool {
-	if len(results) != len(calls) {
-		return false
-	}
-	for i, r := range results {
-		if r.ID != calls[i].ID {
-			return false
-		}
-	}
-	return true
 }
 
 // Close ends the session and its processes. What is under way fails here; changes go on to their end there.

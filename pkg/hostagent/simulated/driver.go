@@ -64,7 +64,7 @@ func (a *agent) Run(ctx context.Context, batch hostagent.Batch) (hostagent.Resul
 	var answer Answer
 	r := request{method: http.MethodPost, url: a.url.JoinPath("batches").String(), body: body, changes: batch.Changes()}
 	err = a.line.exchange(ctx, r, &answer)
-	if err == nil && !answers(answer.Results, batch.Calls) {
+	if err == nil && !answer.Results.Answer(batch.Calls) {
 		err = &brokenError{stage: unreadable, changes: r.changes, err: errors.New("the results are not those of the calls sent")}
 	}
 	if err == nil {
@@ -76,19 +76,6 @@ func (a *agent) Run(ctx context.Context, batch hostagent.Batch) (hostagent.Resul
 		_ = a.end()
 	}
 	return nil, failure
-}
-
-// answers reports whether there is one result for each call, in order.
-func answers(results hostagent.Results, calls []hostagent.Call) bool {
-	if len(results) != len(calls) {
-		return false
-	}
-	for i, r := range results {
-		if r.ID != calls[i].ID {
-			return false
-		}
-	}
-	return true
 }
 
 // Close ends the session on the simulator and closes its connections.

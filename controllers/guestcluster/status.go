@@ -243,6 +243,8 @@ func (g *gathered) diskBlocks() []plan.Block {
 	for _, d := range g.disks {
 		switch {
 		case d.object == nil:
+		case d.object.Status.Claim == nil && g.strangerWith(d.object) != nil:
+			blocks = append(blocks, plan.Block{Reason: v1alpha1.ReasonDiskInUse, Message: g.inUse(d)})
 		case d.object.Status.Claim != nil && d.object.Status.Claim.UID != g.gc.UID:
 			blocks = append(blocks, plan.Block{Reason: v1alpha1.ReasonDiskInUse, Message: fmt.Sprintf(
 				"%s belongs to guest cluster %s/%s; detach it there first", d.objectName, g.gc.Namespace, d.object.Status.Claim.Name)})
@@ -253,6 +255,29 @@ func (g *gathered) diskBlocks() []plan.Block {
 		}
 	}
 	return blocks
+}
+
+// strangerWith is a machine that has a disk and is no member: one that a deleted guest cluster left with its disks, or
+// somebody else's. Nobody gets the disk meanwhile.
+func (g *gathered) strangerWith(d *v1alpha1.SharedDisk) *hyperv.Machine {
+	if g.hosts.Seen == nil || d.Status.Path == "" {
+		return nil
+	}
+	for _, vm := range g.hosts.Seen.AttachedTo(d.Status.Path) {
+		if stamp, stamped := g.hosts.Seen.StampOf(vm); !stamped || stamp.UID != g.stamp.UID {
+			return vm
+		}
+	}
+	return nil
+}
+
+func (g *gathered) inUse(d wantedDisk) string {
+	vm := g.strangerWith(d.object)
+	who := g.hosts.Seen.NameFor(g.gc.Namespace, vm)
+	if stamp, stamped := g.hosts.Seen.StampOf(vm); stamped && stamp.Kind == hyperv.KindGuestCluster && stamp.Namespace == g.gc.Namespace {
+		who += fmt.Sprintf(" of guest cluster %s/%s", stamp.Namespace, stamp.Name)
+	}
+	return fmt.Sprintf("%s is attached to %s on %s; take it off there first", d.objectName, who, vm.HostName)
 }
 
 func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) status.Fact {

@@ -179,7 +179,7 @@ func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
 	if g.hosts.Seen.Complete() {
 		s.AttachedTo = nil
 		for _, vm := range g.hosts.Seen.AttachedTo(g.want.Path) {
-			s.AttachedTo = append(s.AttachedTo, vm.Name)
+			s.AttachedTo = append(s.AttachedTo, g.hosts.Seen.NameFor(g.disk.Namespace, vm))
 		}
 		slices.Sort(s.AttachedTo)
 	}
@@ -229,7 +229,7 @@ func (g *gathered) attached(s v1alpha1.SharedDiskStatus) status.Fact {
 		return status.False(v1alpha1.ReasonUnclaimed, "no guest cluster uses the disk")
 	}
 	if vm := g.stranger(); vm != nil {
-		return status.False(v1alpha1.ReasonCopyOfOurs, fmt.Sprintf("machine %s on %s has the disk and is no member of %s; take the disk off it", vm.Name, vm.HostName, g.claim.Name))
+		return status.False(v1alpha1.ReasonCopyOfOurs, fmt.Sprintf("%s on %s has the disk and is no member of %s; take the disk off it", g.hosts.Seen.NameFor(g.disk.Namespace, vm), vm.HostName, g.claim.Name))
 	}
 	members := len(v1alpha1.MemberNames(g.claimant))
 	if len(s.AttachedTo) < members {

@@ -383,6 +383,34 @@ func (s *Snapshot) AttachedTo(path string) []*Machine {
 	return s.machines(func(m *Machine) bool { return m.DriveWith(path) != nil })
 }
 
+// StampOf is the stamp of the folder that a machine lies in, if it lies in one.
+func (s *Snapshot) StampOf(m *Machine) (Stamp, bool) {
+	i := slices.IndexFunc(s.Folders, func(f Folder) bool { return f.Readable && Within(f.Path, m.Location) })
+	if i < 0 {
+		return Stamp{}, false
+	}
+	return s.Folders[i].Stamp, true
+}
+
+// NameFor is what a machine is called before the people of a namespace: a member's name for one of theirs, no name at all
+// for another namespace's.
+func (s *Snapshot) NameFor(namespace string, m *Machine) string {
+	stamp, stamped := s.StampOf(m)
+	switch {
+	case !stamped:
+		return "machine " + m.Name
+	case stamp.Namespace != namespace:
+		return OfAnotherNamespace
+	case stamp.Member == "":
+		return m.Name
+	default:
+		return stamp.Member
+	}
+}
+
+// OfAnotherNamespace is what a machine is called whose name is not for everybody.
+const OfAnotherNamespace = "a machine of another namespace"
+
 // DrivesSeen reports whether every machine that lies in a stamped folder could be seen with its drives: only then is what
 // AttachedTo does not list not attached.
 func (s *Snapshot) DrivesSeen() bool {

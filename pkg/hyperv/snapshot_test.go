@@ -174,6 +174,33 @@ func TestOneMachineShownByTwoHosts(t *testing.T) {
 	}
 }
 
+func TestNameFor(t *testing.T) {
+	stamped := func(stamp hyperv.Stamp) func(*hyperv.Snapshot) {
+		return func(s *hyperv.Snapshot) { s.Folders[0].Readable, s.Folders[0].Stamp = true, stamp }
+	}
+	cases := map[string]struct {
+		reason, namespace string
+		change            func(*hyperv.Snapshot)
+		want              string
+	}{
+		"one of theirs":            {"They know it by its member's name.", "payments", stamped(hyperv.Stamp{Namespace: "payments", Member: "SQL-A"}), "SQL-A"},
+		"renamed":                  {"The stamp says which it is.", "payments", func(s *hyperv.Snapshot) { stamped(hyperv.Stamp{Namespace: "payments", Member: "SQL-B"})(s) }, "SQL-B"},
+		"of another namespace":     {"Its name is not theirs to see.", "web", stamped(hyperv.Stamp{Namespace: "payments", Member: "SQL-A"}), "a machine of another namespace"},
+		"in a disk's folder":       {"Somebody put it there.", "payments", stamped(hyperv.Stamp{Namespace: "payments"}), "payments.SQL-A"},
+		"of nobody":                {"It is to be found by its name.", "payments", func(*hyperv.Snapshot) {}, "machine payments.SQL-A"},
+		"with a stamp, unreadable": {"Whose it is cannot be told.", "payments", func(s *hyperv.Snapshot) { s.Folders[0].Stamp.Namespace = "payments" }, "machine payments.SQL-A"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := seen(tc.change)
+			vm, _ := s.Machine(idA)
+			if got := s.NameFor(tc.namespace, vm); got != tc.want {
+				t.Errorf("%s\ngot %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestHeldNoMachine(t *testing.T) {
 	const pool, folder = `C:\Pool`, `C:\Pool\ns.M-1.u`
 	cases := map[string]struct {

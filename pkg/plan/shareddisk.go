@@ -161,7 +161,7 @@ func removeDisk(p *Plan, want SharedDisk, seen *hyperv.Snapshot) {
 	case presence == hyperv.Unknown && want.RecordedIdentifier != "":
 		p.wait(v1alpha1.ReasonObservationIncomplete, cannotOpen(want))
 	case len(attached) > 0:
-		p.wait(v1alpha1.ReasonInUse, "the disk is still attached to "+attached[0].Name)
+		p.wait(v1alpha1.ReasonInUse, "the disk is still attached to "+seen.NameFor(want.Stamp.Namespace, attached[0]))
 	case !seen.DrivesSeen():
 		p.wait(v1alpha1.ReasonObservationIncomplete, "not every machine can be seen; the file is removed once it is sure that none has it")
 	default:

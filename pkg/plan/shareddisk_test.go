@@ -166,7 +166,7 @@ func TestForSharedDisk(t *testing.T) {
 			"A guest cluster uses it.", both(leave, func(d *plan.SharedDisk) { d.Claimed = true }), nil,
 			[]string{`block (InUse): a guest cluster still uses the disk; remove it there first`},
 		},
-		"deleted, attached":       {"Never while a machine has it.", deleted, hasIt, []string{`wait (InUse): the disk is still attached to payments.SQL-B`}},
+		"deleted, attached":       {"Never while a machine has it.", deleted, hasIt, []string{`wait (InUse): the disk is still attached to SQL-B`}},
 		"deleted, a host silent":  {"A machine that cannot be seen may have it.", deleted, hv03Silent, []string{`wait (ObservationIncomplete): not every machine can be seen; the file is removed once it is sure that none has it`}},
 		"deleted, drives unread":  {"A machine that was not asked may have it.", deleted, func(s *hyperv.Snapshot) { vmOf(s, idB).Configuration = nil }, []string{`wait (ObservationIncomplete): not every machine can be seen; the file is removed once it is sure that none has it`}},
 		"deleted, never made":     {"There is nothing to remove.", both(newDisk, deleted), noFolder, nil},

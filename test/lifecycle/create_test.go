@@ -50,7 +50,7 @@ var _ = Describe("Creation", func() {
 		Expect(condition(ctx, gc, v1alpha1.ConditionPlacementSatisfied)()).To(Equal("True Succeeded"))
 		Expect(gcMember(gc, "FILES-1").HostName).To(Equal(machines[s.vm("FILES-1")].HostName))
 		Expect(gcMember(gc, "FILES-1").State).To(Equal("Running"))
-		Expect(data.Status.AttachedTo).To(Equal([]string{s.vm("FILES-1"), s.vm("FILES-2")}))
+		Expect(data.Status.AttachedTo).To(Equal([]string{"FILES-1", "FILES-2"}))
 		Expect(condition(ctx, data, v1alpha1.ConditionAttached)()).To(Equal("True Succeeded"))
 		Expect(data.Status.Format).To(Equal("VHDSet"))
 		Expect(data.Status.Size.String()).To(Equal("500Gi"))

@@ -87,6 +87,13 @@ var _ = Describe("Deletion", func() {
 		Expect(disk.OwnerReferences).To(BeEmpty())
 		Expect(disk.Status.AttachedTo).To(HaveLen(2))
 
+		By("referring to the disk that is still attached")
+		second := s.guestCluster(ctx, "second", refersTo(disk.Name))
+		Eventually(stalled(ctx, second)).Should(And(
+			HavePrefix("True DiskInUse: files-data is attached to FILES-"), ContainSubstring(" of guest cluster "+s.namespace+"/files on hv0"), HaveSuffix("; take it off there first")))
+		s.delete(ctx, second)
+		Eventually(gone(ctx, second)).Should(BeTrue())
+
 		By("making one of the same name again")
 		gc = s.guestCluster(ctx, "files", template(v1alpha1.ReclaimRetain))
 		Eventually(stalled(ctx, gc)).Should(HavePrefix("True OwnedByPrevious: "))

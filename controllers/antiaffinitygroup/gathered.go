@@ -113,17 +113,18 @@ func (g *gathered) repair(ctx context.Context, key string) {
 
 func (g *gathered) answer(admitted *plan.Admission, why string, err error, key string) {
 	switch {
+	case admitted != nil && admitted.Key != key:
+		// Whatever became of it, it is another one's.
+		g.refused = true
+		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonWaitingForHost, Message: "another migration on these hosts goes first"}
 	case err != nil && hostagent.ClassOf(err) == hostagent.OutcomeUnknown:
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonVerifyingOutcome, Message: "the answer to a migration was lost; looking before anything is done again"}
 	case err != nil:
 		g.refused = true
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonHostFailed, Message: fmt.Sprintf("the host refused a migration: %v", err)}
-	case admitted != nil && admitted.Key == key:
+	case admitted != nil:
 		g.admitted = admitted.Step.Describe
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonMigrating, Message: fmt.Sprintf("moving %s to %s", g.memberName(admitted.VMID), admitted.To)}
-	case admitted != nil:
-		g.refused = true
-		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonWaitingForHost, Message: "another migration on these hosts goes first"}
 	default:
 		g.refused = true
 		g.repairing = &plan.Wait{Reason: v1alpha1.ReasonWaitingForHost, Message: "not moved now: " + why}

@@ -19,7 +19,8 @@ func (c *Cluster) Withdraw(key string) {
 }
 
 // Propose asks for a disruptive step and weighs it, together with everybody else's proposals, on a fresh read. At most one
-// step is admitted and run. It answers what was admitted, whoever proposed it, or why nothing was.
+// step is admitted and run. It answers what was admitted, whoever proposed it, or why nothing was, in words for the
+// proposal's own namespace.
 func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []plan.Rule) (*plan.Admission, string, error) {
 	c.mu.Lock()
 	c.proposals[proposal.Key] = proposal
@@ -38,7 +39,7 @@ func (c *Cluster) Propose(ctx context.Context, proposal plan.Proposal, rules []p
 	if !fresh {
 		return nil, "not every host has answered yet", nil
 	}
-	admitted, why := plan.Admit(seen, rules, proposals)
+	admitted, why := plan.Admit(seen, rules, proposals, proposal.Key)
 	if admitted == nil {
 		return nil, why, nil
 	}

@@ -686,7 +686,7 @@ func TestArbiter(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range answers {
 			wait.Go(func() {
-				admitted, why, err := b.cluster.Propose(t.Context(), both(fmt.Sprint("rule-", i)), rules)
+				admitted, why, err := b.cluster.Propose(t.Context(), both(fmt.Sprint("payments/rule-", i)), rules)
 				answers[i] = fmt.Sprintf("%s %v", why, err)
 				if admitted != nil {
 					answers[i] = "admitted " + admitted.Key
@@ -711,7 +711,7 @@ func TestArbiter(t *testing.T) {
 		}
 		slices.Sort(answers)
 		// Whoever proposed it, the one that weighed it is told.
-		if !strings.HasPrefix(answers[0], "admitted rule-") || answers[1] != "payments.SQL-A is migrating <nil>" || answers[7] != answers[1] {
+		if !strings.HasPrefix(answers[7], "admitted payments/rule-") || answers[0] != "SQL-A is migrating <nil>" || answers[6] != answers[0] {
 			t.Errorf("answers: %q", answers)
 		}
 		if to, ok := b.cluster.MovingTo(idB); !ok || to != "hv01" {

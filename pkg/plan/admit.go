@@ -20,7 +20,7 @@ type Rule struct {
 
 // Proposal asks for one of these machines to be moved away from its host, in the order of preference.
 type Proposal struct {
-	// Key names who asks; proposals are weighed in the order of their keys.
+	// Key names who asks, as <namespace>/<name>; proposals are weighed in the order of their keys.
 	Key   string
 	VMIDs []string
 }
@@ -32,75 +32,97 @@ type Admission struct {
 }
 
 // Admit lets at most one disruptive step happen on a host cluster, and is the only place that chooses where a machine
-// moves to. It answers why not when nothing is admitted although something is proposed.
+// moves to. It answers why not when nothing is admitted although something is proposed: to the one whose key is asker, in
+// words for its namespace.
 //
 // What is migrating, pending or out of sight counts as admitted, so that a restart of the manager forgets nothing.
 // A machine moves only while it shares its host against some anti-affinity, while all other members of its guest cluster
 // run with a good heartbeat, and only to a host where it breaks no anti-affinity at all, whoever made that rule: two rules
 // cannot play ping-pong with it.
-func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal) (*Admission, string) {
+func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal, asker string) (*Admission, string) {
 	if len(proposals) == 0 {
 		return nil, ""
 	}
 	if seen == nil || !seen.Complete() {
 		return nil, "not every host can be seen"
 	}
-	if busy := underWay(seen, rules); busy != "" {
+	w := weighing{seen: seen, rules: rules}
+	w.namespace, _, _ = strings.Cut(asker, "/")
+	if busy := w.underWay(); busy != "" {
 		return nil, busy
 	}
 	proposals = slices.Clone(proposals)
 	slices.SortFunc(proposals, func(a, b Proposal) int { return cmp.Compare(a.Key, b.Key) })
-	reason := ""
+	own, others := "", ""
 	for _, p := range proposals {
 		for _, id := range p.VMIDs {
-			to, why := target(seen, rules, id)
-			if to != "" {
+			to, why := w.target(id)
+			switch {
+			case to != "":
 				return admission(seen, p.Key, id, to), ""
+			case p.Key == asker:
+				own = cmp.Or(own, why)
+			default:
+				others = cmp.Or(others, why)
 			}
-			reason = cmp.Or(reason, why)
 		}
 	}
-	return nil, reason
+	return nil, cmp.Or(own, others)
+}
+
+// weighing is what proposals are weighed on, and the namespace of who is told.
+type weighing struct {
+	seen      *hyperv.Snapshot
+	rules     []Rule
+	namespace string
 }
 
 // underWay names what is already moving of ours, or nothing.
-func underWay(seen *hyperv.Snapshot, rules []Rule) string {
+func (w weighing) underWay() string {
 	var ids []string
-	for _, r := range rules {
+	for _, r := range w.rules {
 		ids = append(ids, r.VMIDs...)
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		if vm, presence := seen.Machine(id); presence == hyperv.Known && vm.Migrating() {
-			return vm.Name + " is migrating"
+		if vm, presence := w.seen.Machine(id); presence == hyperv.Known && vm.Migrating() {
+			return w.seen.NameFor(w.namespace, vm) + " is migrating"
 		}
-		if g, presence := seen.GroupOf(id); presence == hyperv.Known && g.Moving() {
-			return g.Name + " is changing state"
+		if g, presence := w.seen.GroupOf(id); presence == hyperv.Known && g.Moving() {
+			return w.nameOf(g) + " is changing state"
 		}
 	}
 	return ""
 }
 
+// nameOf is a group's name for who is told: its machine may be out of sight.
+func (w weighing) nameOf(g *hyperv.Group) string {
+	if member, own := strings.CutPrefix(g.Name, hyperv.MachineName(w.namespace, "")); own {
+		return member
+	}
+	return hyperv.OfAnotherNamespace
+}
+
 // target chooses the host for a machine, or says why it may not move now.
-func target(seen *hyperv.Snapshot, rules []Rule, id string) (host, why string) {
-	vm, presence := seen.Machine(id)
-	group, groupPresence := seen.GroupOf(id)
+func (w weighing) target(id string) (host, why string) {
+	vm, presence := w.seen.Machine(id)
+	group, groupPresence := w.seen.GroupOf(id)
 	if presence != hyperv.Known || groupPresence != hyperv.Known || vm.Configuration == nil {
 		return "", "the machine cannot be seen"
 	}
-	need := needs(vm, group)
+	need, name := needs(vm, group), w.seen.NameFor(w.namespace, vm)
 	switch {
-	case !isMember(rules, id) || !ofMember(id, seen):
-		return "", vm.Name + " is no member of a guest cluster"
+	case !isMember(w.rules, id) || !ofMember(id, w.seen):
+		return "", name + " is no member of a guest cluster"
 	case !vm.Healthy() || onTheMove(vm, group):
-		return "", vm.Name + " has no good heartbeat"
-	case conflicts(vm.HostName, need, seen) == 0:
-		return "", vm.Name + " shares its host with nothing that it should not"
+		return "", name + " has no good heartbeat"
+	case conflicts(vm.HostName, need, w.seen) == 0:
+		return "", name + " shares its host with nothing that it should not"
 	}
-	if why := unwellSibling(seen, rules, id); why != "" {
+	if why := w.unwellSibling(id); why != "" {
 		return "", why
 	}
-	return bestTarget(seen, vm, need)
+	return bestTarget(w.seen, vm, need)
 }
 
 // needs are what a machine needs of a host as it is now.
@@ -118,8 +140,8 @@ func isMember(rules []Rule, id string) bool {
 	return slices.ContainsFunc(rules, func(r Rule) bool { return containsFold(r.VMIDs, id) })
 }
 
-func unwellSibling(seen *hyperv.Snapshot, rules []Rule, id string) string {
-	for _, r := range rules {
+func (w weighing) unwellSibling(id string) string {
+	for _, r := range w.rules {
 		if !containsFold(r.VMIDs, id) {
 			continue
 		}
@@ -127,10 +149,14 @@ func unwellSibling(seen *hyperv.Snapshot, rules []Rule, id string) string {
 			if strings.EqualFold(other, id) {
 				continue
 			}
-			vm, presence := seen.Machine(other)
-			if presence != hyperv.Known || !vm.Healthy() {
-				return "another member of " + r.GuestCluster + " has no good heartbeat"
+			vm, presence := w.seen.Machine(other)
+			if presence == hyperv.Known && vm.Healthy() {
+				continue
 			}
+			if !strings.HasPrefix(r.GuestCluster, w.namespace+"/") {
+				return hyperv.OfAnotherNamespace + " has no good heartbeat"
+			}
+			return "another member of " + r.GuestCluster + " has no good heartbeat"
 		}
 	}
 	return ""

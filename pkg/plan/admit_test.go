@@ -40,6 +40,7 @@ func TestAdmit(t *testing.T) {
 		seen      func(*hyperv.Snapshot)
 		rules     []plan.Rule
 		proposals []plan.Proposal
+		asker     string
 		want      []string
 		why       string
 	}{
@@ -50,7 +51,7 @@ func TestAdmit(t *testing.T) {
 		},
 		"apart again": {
 			reason: "Somebody mended it meanwhile: a move for nothing disrupts.",
-			seen:   func(*hyperv.Snapshot) {}, rules: sqlRule(), proposals: moveB, why: "payments.SQL-B shares its host with nothing that it should not",
+			seen:   func(*hyperv.Snapshot) {}, rules: sqlRule(), proposals: moveB, why: "SQL-B shares its host with nothing that it should not",
 		},
 		"a host silent": {
 			reason: "What it runs is not known.",
@@ -59,20 +60,20 @@ func TestAdmit(t *testing.T) {
 		"one migrating": {
 			reason: "A restart of the manager forgets no move that is under way.",
 			seen:   all(together, vm(idA, func(m *hyperv.Machine) { m.OperationalStatus = []string{"MigratingVirtualMachine"} })),
-			rules:  sqlRule(), proposals: moveB, why: "payments.SQL-A is migrating",
+			rules:  sqlRule(), proposals: moveB, why: "SQL-A is migrating",
 		},
 		"one pending": {
 			reason: "It is between two states.",
-			seen:   all(together, group(idA, func(g *hyperv.Group) { g.State = "Pending" })), rules: sqlRule(), proposals: moveB, why: "payments.SQL-A is changing state",
+			seen:   all(together, group(idA, func(g *hyperv.Group) { g.State = "Pending" })), rules: sqlRule(), proposals: moveB, why: "SQL-A is changing state",
 		},
 		"one unmonitored": {
 			reason: "Its host is out of sight and may lose it.",
-			seen:   all(together, group(idA, func(g *hyperv.Group) { g.Status = []string{"Unmonitored"} })), rules: sqlRule(), proposals: moveB, why: "payments.SQL-A is changing state",
+			seen:   all(together, group(idA, func(g *hyperv.Group) { g.Status = []string{"Unmonitored"} })), rules: sqlRule(), proposals: moveB, why: "SQL-A is changing state",
 		},
 		"one of another guest cluster migrating": {
 			reason: "One disruptive step at a time on a host cluster.",
 			seen:   all(together, vm(idForeign, func(m *hyperv.Machine) { m.OperationalStatus = []string{"MigratingVirtualMachine"} })),
-			rules:  append(sqlRule(), plan.Rule{GuestCluster: "payments/dtc", VMIDs: []string{idForeign}}), proposals: moveB, why: "legacy is migrating",
+			rules:  append(sqlRule(), plan.Rule{GuestCluster: "payments/dtc", VMIDs: []string{idForeign}}), proposals: moveB, why: "machine legacy is migrating",
 		},
 		"a foreign one migrating": {
 			reason: "What others do with their machines is theirs.",
@@ -97,12 +98,12 @@ func TestAdmit(t *testing.T) {
 		"itself without heartbeat": {
 			reason: "A guest that does not answer may be in the middle of something.",
 			seen:   all(together, vm(idB, func(m *hyperv.Machine) { m.Heartbeat = "NoContact" })), rules: sqlRule(), proposals: []plan.Proposal{{Key: "k", VMIDs: []string{idB}}},
-			why: "payments.SQL-B has no good heartbeat",
+			why: "SQL-B has no good heartbeat",
 		},
 		"itself backing up": {
 			reason: "It may not be moved meanwhile.",
 			seen:   all(together, vm(idB, func(m *hyperv.Machine) { m.OperationalStatus = []string{"BackingUpVirtualMachine"} })), rules: sqlRule(), proposals: []plan.Proposal{{Key: "k", VMIDs: []string{idB}}},
-			why: "payments.SQL-B has no good heartbeat",
+			why: "SQL-B has no good heartbeat",
 		},
 		"unread": {
 			reason: "How much memory it needs is not known.",
@@ -116,12 +117,12 @@ func TestAdmit(t *testing.T) {
 		"of no guest cluster": {
 			reason: "What is not ours is never moved.",
 			seen:   together, rules: []plan.Rule{{GuestCluster: "payments/sql", VMIDs: []string{idA}}}, proposals: []plan.Proposal{{Key: "k", VMIDs: []string{idB}}},
-			why: "payments.SQL-B is no member of a guest cluster",
+			why: "SQL-B is no member of a guest cluster",
 		},
 		"without its stamp": {
 			reason: "A recorded id alone does not make it ours.",
 			seen:   all(together, func(s *hyperv.Snapshot) { dropFolder(s, folderB) }), rules: sqlRule(), proposals: []plan.Proposal{{Key: "k", VMIDs: []string{idB}}},
-			why: "payments.SQL-B is no member of a guest cluster",
+			why: "machine payments.SQL-B is no member of a guest cluster",
 		},
 		"breaks another rule": {
 			reason: "The target is free of every class of the machine, whoever's: two rules play no ping-pong.",
@@ -155,6 +156,27 @@ func TestAdmit(t *testing.T) {
 			reason: "It takes nobody.",
 			seen:   all(together, func(s *hyperv.Snapshot) { s.Hosts[0] = hyperv.Host{Name: "hv01", State: hyperv.HostDown, Gone: true} }), rules: sqlRule(), proposals: moveB, want: bTo("hv03"),
 		},
+		"asked from another namespace": {
+			reason: "Names of other namespaces are nobody's to see.",
+			seen:   all(together, vm(idA, func(m *hyperv.Machine) { m.OperationalStatus = []string{"MigratingVirtualMachine"} })),
+			rules:  sqlRule(), proposals: moveB, asker: "web/shop", why: "a machine of another namespace is migrating",
+		},
+		"asked from another namespace, one pending": {
+			reason: "A role is called after its namespace.",
+			seen:   all(together, group(idA, func(g *hyperv.Group) { g.State = "Pending" })), rules: sqlRule(), proposals: moveB, asker: "web/shop",
+			why: "a machine of another namespace is changing state",
+		},
+		"asked from another namespace, a sibling off": {
+			reason: "Nor are the names of their guest clusters.",
+			seen:   all(together, vm(idA, func(m *hyperv.Machine) { m.State = "Off" })), rules: sqlRule(), proposals: moveB, asker: "web/shop",
+			why: "a machine of another namespace has no good heartbeat",
+		},
+		"why not one's own": {
+			reason: "Who asks is told of its own machines, whoever else waits.",
+			seen:   func(*hyperv.Snapshot) {}, rules: sqlRule(),
+			proposals: []plan.Proposal{{Key: "a/first", VMIDs: []string{"x"}}, {Key: "payments/sql", VMIDs: []string{idB}}},
+			why:       "SQL-B shares its host with nothing that it should not",
+		},
 		"two proposals": {
 			reason: "One move only, of the proposal whose key comes first.",
 			seen:   together, rules: sqlRule(), proposals: []plan.Proposal{{Key: "z", VMIDs: []string{idA}}, {Key: "payments/sql", VMIDs: []string{idB}}}, want: bTo("hv01"),
@@ -168,7 +190,11 @@ func TestAdmit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := rack()
 			tc.seen(s)
-			admitted, why := plan.Admit(s, tc.rules, tc.proposals)
+			asker := "payments/sql"
+			if tc.asker != "" {
+				asker = tc.asker
+			}
+			admitted, why := plan.Admit(s, tc.rules, tc.proposals, asker)
 			var got []string
 			if admitted != nil {
 				got = show(plan.Plan{Steps: []plan.Step{admitted.Step}})
@@ -182,7 +208,7 @@ func TestAdmit(t *testing.T) {
 			}
 		})
 	}
-	if admitted, why := plan.Admit(nil, sqlRule(), moveB); admitted != nil || why != "not every host can be seen" {
+	if admitted, why := plan.Admit(nil, sqlRule(), moveB, "payments/sql"); admitted != nil || why != "not every host can be seen" {
 		t.Errorf("without a snapshot %v is admitted, and it says %q", admitted, why)
 	}
 }

@@ -427,7 +427,7 @@ func TestLawAdmission(t *testing.T) {
 				}
 			}
 		}
-		admitted, why := plan.Admit(s.seen, s.rules, s.proposals)
+		admitted, why := plan.Admit(s.seen, s.rules, s.proposals, "payments/sql")
 		if admitted == nil {
 			if why == "" && len(s.proposals) > 0 {
 				t.Fatal("nothing is admitted and nobody says why")

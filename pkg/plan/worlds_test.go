@@ -34,7 +34,7 @@ func (s scene) plans() map[string]plan.Plan {
 		"disk":          plan.ForSharedDisk(s.disk, s.seen),
 		"group":         plan.ForAntiAffinityGroup(s.group, s.seen),
 	}
-	if admitted, _ := plan.Admit(s.seen, s.rules, s.proposals); admitted != nil {
+	if admitted, _ := plan.Admit(s.seen, s.rules, s.proposals, "payments/sql"); admitted != nil {
 		plans["admission"] = plan.Plan{Steps: []plan.Step{admitted.Step}}
 	}
 	return plans

@@ -195,17 +195,21 @@ func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
 	case hyperv.Absent:
 		return g.missing()
 	default:
-		return status.Unknown(v1alpha1.ReasonObservationIncomplete, "the file cannot be read now")
+		return g.missing()
 	}
 }
 
-// missing says why the file is not there.
+// missing says why the file is not there, or is not to be seen.
 func (g *gathered) missing() status.Fact {
 	switch {
 	case len(g.plan.Blocks) > 0:
 		return status.False(g.plan.Blocks[0].Reason, g.plan.Blocks[0].Message)
+	case len(g.plan.Waits) > 0 && g.plan.Waits[0].Reason == v1alpha1.ReasonObservationIncomplete:
+		return status.Unknown(g.plan.Waits[0].Reason, g.plan.Waits[0].Message)
 	case len(g.plan.Waits) > 0:
 		return status.False(g.plan.Waits[0].Reason, g.plan.Waits[0].Message)
+	case !g.disk.DeletionTimestamp.IsZero():
+		return status.False(v1alpha1.ReasonDeleting, "being deleted")
 	default:
 		return status.False(v1alpha1.ReasonCreating, "the file is not there yet")
 	}

@@ -334,8 +334,8 @@ type MemberStatus struct {
 	// +optional
 	HostName string `json:"hostName,omitempty"`
 
-	// state is Creating, Starting, Running, Off or what else Hyper-V calls it; Unknown (cannot be seen now) or
-	// Lost (was recorded, and is gone from the hosts).
+	// state is Creating, Starting, Running, Off or what else Hyper-V calls it; Unknown (cannot be seen now), Lost (was
+	// recorded, and is gone from the hosts) or Deleting (is gone because the guest cluster is being deleted).
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	State string `json:"state,omitempty"`

@@ -24,6 +24,7 @@ const (
 	stateRestarting = "Restarting"
 	stateUnknown    = "Unknown"
 	stateLost       = "Lost"
+	stateDeleting   = "Deleting"
 )
 
 func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.GuestClusterStatus {
@@ -83,6 +84,8 @@ func (g *gathered) observe(ms *v1alpha1.MemberStatus, m plan.Member) {
 		}
 	case m.RecordedID == "":
 		ms.State = stateCreating
+	case g.deletion() != plan.NotDeleting:
+		ms.State = stateDeleting
 	case plan.Lost(m.RecordedID, g.hosts.Seen):
 		ms.State = stateLost
 	}
@@ -152,12 +155,16 @@ func (g *gathered) attachedTo(d plan.AttachedDisk) []string {
 		if presence != hyperv.Known {
 			continue
 		}
-		drive := vm.DriveIn(d.Slot.Controller, d.Slot.Location)
-		if drive != nil && hyperv.SamePath(drive.Path, d.Path) && drive.PersistentReservations {
+		if hasInPlace(vm, d) {
 			out = append(out, m.Name)
 		}
 	}
 	return out
+}
+
+func hasInPlace(vm *hyperv.Machine, d plan.AttachedDisk) bool {
+	drive := vm.DriveIn(d.Slot.Controller, d.Slot.Location)
+	return drive != nil && hyperv.SamePath(drive.Path, d.Path) && drive.PersistentReservations
 }
 
 func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterSummary {
@@ -168,7 +175,7 @@ func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterS
 		if m.State == "Running" || m.State == "Migrating" {
 			running++
 		}
-		if m.HostName != "" && m.State != stateUnknown && m.State != stateLost {
+		if m.HostName != "" && m.State != stateUnknown && m.State != stateLost && m.State != stateDeleting {
 			hosts = append(hosts, m.HostName)
 		}
 	}
@@ -207,7 +214,7 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	f.Parts[v1alpha1.ConditionMachinesReady] = g.machinesReady(s, next)
 	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
 	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
-	f.Informing[v1alpha1.ConditionAvailable] = available(s)
+	f.Informing[v1alpha1.ConditionAvailable] = g.available(s, next)
 	placement := g.placement(s)
 	f.Informing[v1alpha1.ConditionPlacementSatisfied] = placement
 	tellRepair(f.Doing, placement)
@@ -282,23 +289,8 @@ func (g *gathered) inUse(d wantedDisk) string {
 
 func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) status.Fact {
 	for _, m := range s.Members {
-		switch m.State {
-		case "Running", "Migrating":
-		case stateUnknown:
-			return status.Unknown(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was on %s, which cannot be seen now", m.Name, m.HostName))
-		case stateRestarting:
-			return status.False(v1alpha1.ReasonRestarting, fmt.Sprintf("%s waits for a restart after the loss of %s", m.Name, m.HostName))
-		case stateLost:
-			return status.False(v1alpha1.ReasonMemberLost, fmt.Sprintf("the machine of %s is gone from the host cluster", m.Name))
-		case stateStarting:
-			return status.False(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s on %s: waiting for its heartbeat", m.Name, m.HostName))
-		case "Off", "Stopping":
-			if len(g.waits) > 0 {
-				return status.False(g.waits[0].Reason, g.waits[0].Message)
-			}
-			return status.False(v1alpha1.ReasonStarting, fmt.Sprintf("%s is %s on %s", m.Name, strings.ToLower(m.State), m.HostName))
-		default:
-			return status.False(next.Reason, next.Message)
+		if fact := g.memberReady(m, next); fact.Status != metav1.ConditionTrue {
+			return fact
 		}
 	}
 	for _, w := range g.plan.Waits {
@@ -307,6 +299,32 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 		}
 	}
 	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+func (g *gathered) memberReady(m v1alpha1.MemberStatus, next plan.Wait) status.Fact {
+	switch {
+	case m.State == "Running" || m.State == "Migrating":
+		return status.True(v1alpha1.ReasonSucceeded, "")
+	case g.deletion() != plan.NotDeleting:
+		return status.False(next.Reason, next.Message)
+	}
+	switch m.State {
+	case stateUnknown:
+		return status.Unknown(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was on %s, which cannot be seen now", m.Name, m.HostName))
+	case stateRestarting:
+		return status.False(v1alpha1.ReasonRestarting, fmt.Sprintf("%s waits for a restart after the loss of %s", m.Name, m.HostName))
+	case stateLost:
+		return status.False(v1alpha1.ReasonMemberLost, fmt.Sprintf("the machine of %s is gone from the host cluster", m.Name))
+	case stateStarting:
+		return status.False(v1alpha1.ReasonWaitingForGuest, fmt.Sprintf("%s on %s: waiting for its heartbeat", m.Name, m.HostName))
+	case "Off", "Stopping":
+		if len(g.waits) > 0 {
+			return status.False(g.waits[0].Reason, g.waits[0].Message)
+		}
+		return status.False(v1alpha1.ReasonStarting, fmt.Sprintf("%s is %s on %s", m.Name, strings.ToLower(m.State), m.HostName))
+	default:
+		return status.False(next.Reason, next.Message)
+	}
 }
 
 func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
@@ -325,9 +343,23 @@ func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
 		if g.unseen() {
 			return status.Unknown(v1alpha1.ReasonObservationIncomplete, "not every member can be seen")
 		}
+		if member := g.misplacedOn(d); member != "" {
+			return status.False(v1alpha1.ReasonWaitingForPowerOff, plan.MendedWhenOff(plan.Attachment(d.Name), member))
+		}
 		return status.False(v1alpha1.ReasonAttaching, fmt.Sprintf("disk %s is not attached to every member yet", d.Name))
 	}
 	return status.True(v1alpha1.ReasonSucceeded, "")
+}
+
+// misplacedOn is a member that has the disk in a wrong place, or without the flag, and is not off.
+func (g *gathered) misplacedOn(d plan.AttachedDisk) string {
+	for _, m := range g.want.Members {
+		vm, presence := g.machine(m)
+		if presence == hyperv.Known && !vm.Off() && vm.DriveWith(d.Path) != nil && !hasInPlace(vm, d) {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 // disksKnown reports whether every disk can be attached. Until then what each is comes to be known bit by bit, which the
@@ -353,23 +385,38 @@ func (g *gathered) networksReady(next plan.Wait) status.Fact {
 			return status.False(next.Reason, next.Message)
 		}
 		for _, n := range m.Networks {
-			a := vm.Adapter(n.Name)
-			if a == nil || a.MAC != n.MAC || a.VLAN != n.VLAN || !strings.EqualFold(a.SwitchName, n.SwitchName) {
-				return status.False(v1alpha1.ReasonRepairing, fmt.Sprintf("adapter %s of %s is not as asked", n.Name, m.Name))
+			if fact := asAsked(m, n, vm); fact.Status != metav1.ConditionTrue {
+				return fact
 			}
 		}
 	}
 	return status.True(v1alpha1.ReasonSucceeded, "")
 }
 
+// asAsked compares an adapter with what is wanted. Its address alone can only be changed while the machine is off.
+func asAsked(m plan.Member, n plan.Network, vm *hyperv.Machine) status.Fact {
+	a := vm.Adapter(n.Name)
+	switch {
+	case a == nil, a.VLAN != n.VLAN, !strings.EqualFold(a.SwitchName, n.SwitchName):
+	case a.MAC == n.MAC && !a.Dynamic:
+		return status.True(v1alpha1.ReasonSucceeded, "")
+	case !vm.Off():
+		return status.False(v1alpha1.ReasonWaitingForPowerOff, plan.MendedWhenOff(plan.AdapterMAC(n.Name), m.Name))
+	}
+	return status.False(v1alpha1.ReasonRepairing, fmt.Sprintf("adapter %s of %s is not as asked", n.Name, m.Name))
+}
+
 // available: without a cluster inside, the guest cluster serves while a member runs.
-func available(s v1alpha1.GuestClusterStatus) status.Fact {
+func (g *gathered) available(s v1alpha1.GuestClusterStatus, next plan.Wait) status.Fact {
 	unknown := false
 	for _, m := range s.Members {
 		if m.State == "Running" || m.State == "Migrating" {
 			return status.True(v1alpha1.ReasonSucceeded, "")
 		}
 		unknown = unknown || m.State == stateUnknown
+	}
+	if g.deletion() != plan.NotDeleting {
+		return status.False(next.Reason, next.Message)
 	}
 	if unknown {
 		return status.Unknown(v1alpha1.ReasonObservationIncomplete, "no member can be seen")
@@ -394,7 +441,7 @@ func sharedHosts(members []v1alpha1.MemberStatus) []string {
 	count := map[string]int{}
 	for _, m := range members {
 		switch m.State {
-		case stateLost, stateUnknown, stateCreating:
+		case stateLost, stateUnknown, stateCreating, stateDeleting:
 		default:
 			count[m.HostName]++
 		}

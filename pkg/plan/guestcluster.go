@@ -262,11 +262,26 @@ func onItsWay(id string, seen *hyperv.Snapshot) bool {
 // groupNameTaken blocks on a group of the member's name that is another machine's. Group names are unique on a host
 // cluster.
 func groupNameTaken(p *Plan, m Member, id string, seen *hyperv.Snapshot) bool {
-	taken := slices.ContainsFunc(seen.Groups, func(g hyperv.Group) bool {
+	i := slices.IndexFunc(seen.Groups, func(g hyperv.Group) bool {
 		return strings.EqualFold(g.Name, m.VMName()) && (id == "" || !strings.EqualFold(g.VMID, id))
 	})
-	if taken {
-		p.block(v1alpha1.ReasonNameTaken, fmt.Sprintf("the host cluster has a role %s that is not ours; rename it or choose another name", m.VMName()))
+	if i < 0 {
+		return false
 	}
-	return taken
+	message := fmt.Sprintf("the host cluster has a role %s that is not ours; rename it or choose another name", m.VMName())
+	if other, ok := memberOf(seen.Groups[i].VMID, seen); ok && other.Namespace == m.Stamp.Namespace && other.UID != m.Stamp.UID {
+		message = fmt.Sprintf("guest cluster %s/%s has a member %s already; choose another name", other.Namespace, other.Name, other.Member)
+	}
+	p.block(v1alpha1.ReasonNameTaken, message)
+	return true
+}
+
+// memberOf is the stamp of a machine that is a member of some guest cluster.
+func memberOf(id string, seen *hyperv.Snapshot) (hyperv.Stamp, bool) {
+	vm, presence := seen.Machine(id)
+	if presence != hyperv.Known {
+		return hyperv.Stamp{}, false
+	}
+	stamp, stamped := seen.StampOf(vm)
+	return stamp, stamped && stamp.Kind == hyperv.KindGuestCluster
 }

@@ -444,6 +444,19 @@ func TestNewMembers(t *testing.T) {
 			reason: "Group names are unique; better told before anything is made.",
 			wanted: neverMade, seen: all(withoutB, func(s *hyperv.Snapshot) { s.Groups[1].Name = "PAYMENTS.SQL-B" }), want: []string{taken},
 		},
+		"a member of that name in the same namespace": {
+			reason: "Its people know the other guest cluster, and cannot know the role.",
+			wanted: neverMade, seen: all(withoutB, func(s *hyperv.Snapshot) {
+				other := member("SQL-B", "").Stamp
+				other.Name, other.UID = "reports", "9e0c2222-reports"
+				folder := gold + `\payments.SQL-B.9e0c2222`
+				s.Folders = append(s.Folders, hyperv.Folder{Path: folder, Stamp: other, Readable: true})
+				vm := vmOf(s, idForeign)
+				vm.Name, vm.Location = "payments.SQL-B", folder+`\payments.SQL-B`
+				groupOf(s, idForeign).Name = "payments.SQL-B"
+			}),
+			want: []string{`block (NameTaken): guest cluster payments/reports has a member SQL-B already; choose another name`},
+		},
 	})
 }
 

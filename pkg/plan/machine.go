@@ -109,8 +109,19 @@ func (r *repair) add(does string, calls ...hostagent.Call) {
 
 // needsOff says that something can only be mended while the machine is off, which is the user's own act.
 func (r *repair) needsOff(what string) {
-	r.plan.wait(v1alpha1.ReasonWaitingForPowerOff, fmt.Sprintf("%s of %s will be mended when it is off: shut it down when it suits you", what, r.m.Name))
+	r.plan.wait(v1alpha1.ReasonWaitingForPowerOff, MendedWhenOff(what, r.m.Name))
 }
+
+// MendedWhenOff says what of a member waits for the user's own act. Who tells it of a condition says it in the same words.
+func MendedWhenOff(what, member string) string {
+	return fmt.Sprintf("%s of %s will be mended when it is off: shut it down when it suits you", what, member)
+}
+
+// AdapterMAC is what MendedWhenOff says of an adapter.
+func AdapterMAC(adapter string) string { return "the MAC address of adapter " + adapter }
+
+// Attachment is what MendedWhenOff says of a disk.
+func Attachment(disk string) string { return "the attachment of disk " + disk }
 
 func (r *repair) id(name string) string { return fmt.Sprintf("%s%d", name, len(r.calls)) }
 
@@ -161,7 +172,7 @@ func (r *repair) addAdapter(n Network) {
 
 func (r *repair) setMAC(n Network) {
 	if !r.vm.Off() {
-		r.needsOff("the MAC address of adapter " + n.Name)
+		r.needsOff(AdapterMAC(n.Name))
 		return
 	}
 	got := r.id("adapter")
@@ -242,7 +253,7 @@ func (r *repair) misplaced(d AttachedDisk, drive hyperv.Drive) {
 	case r.vm.Off():
 		r.detach("detach disk "+d.Name+" from the wrong place", drive)
 	default:
-		r.needsOff("the attachment of disk " + d.Name)
+		r.needsOff(Attachment(d.Name))
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -111,12 +111,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	var out execute.Outcome
 	if g.runs() {
+		stripped := g.stripped()
 		out = r.Execute.Run(ctx, req.String(), group.Generation, g.hosts.Cluster, g.plan)
+		if len(stripped) > 0 && len(out.Done(v1alpha1.ReasonRepairing)) > 0 {
+			status.EmitDone(r.Events, &group, v1alpha1.ReasonRepairing, "give class name "+g.want.ClassName+" back to "+strings.Join(stripped, ", "))
+		}
 		g.again()
 	}
 	g.repair(ctx, req.String())
 	if g.admitted != "" {
-		r.Events.Eventf(&group, nil, corev1.EventTypeNormal, string(v1alpha1.ReasonMigrating), "Migrate", "%s", g.admitted)
+		status.EmitDone(r.Events, &group, v1alpha1.ReasonMigrating, g.admitted)
 	}
 	if g.finished() {
 		return status.Result(0, status.RemoveFinalizer(ctx, r.Client, &group, v1alpha1.FinalizerAntiAffinityGroup))

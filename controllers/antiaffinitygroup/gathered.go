@@ -73,6 +73,18 @@ func (g *gathered) addMembers(guestCluster string) {
 	}
 }
 
+// stripped are the members that were the rule's before and do not carry its class name: somebody took it off them.
+func (g *gathered) stripped() []string {
+	var names []string
+	for _, m := range g.want.Members {
+		known := slices.ContainsFunc(g.group.Status.Members, func(p v1alpha1.PlacedMember) bool { return p.GuestCluster == m.GuestCluster && p.Name == m.Name })
+		if group, presence := g.hosts.Seen.GroupOf(m.VMID); known && presence == hyperv.Known && !slices.Contains(group.ClassNames, g.want.ClassName) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 func (g *gathered) paused() bool { return g.hosts.Paused(g.group.Spec.Management) }
 
 func (g *gathered) runs() bool { return len(g.plan.Steps) > 0 && !g.paused() }

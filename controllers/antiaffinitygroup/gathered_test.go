@@ -7,7 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/controllers/hostref"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/plan"
 )
 
@@ -42,5 +44,24 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A new member gets the class name, which is nothing to tell; one that had it gets it back.
+func TestStripped(t *testing.T) {
+	placed := func(name string) plan.PlacedMember {
+		return plan.PlacedMember{GuestCluster: "sql", Name: name, VMID: name}
+	}
+	g := gathered{
+		group: &v1alpha1.AntiAffinityGroup{Status: v1alpha1.AntiAffinityGroupStatus{Members: []v1alpha1.PlacedMember{
+			{GuestCluster: "sql", Name: "HAS"}, {GuestCluster: "sql", Name: "LOST"}, {GuestCluster: "sql", Name: "UNSEEN"}, {GuestCluster: "dtc", Name: "NEW"},
+		}}},
+		want: plan.AntiAffinityGroup{ClassName: "apart", Members: []plan.PlacedMember{placed("HAS"), placed("LOST"), placed("UNSEEN"), placed("NEW")}},
+		hosts: hostref.Hosts{Seen: &hyperv.Snapshot{Cluster: &hyperv.Cluster{Quorate: true}, Groups: []hyperv.Group{
+			{VMID: "HAS", ClassNames: []string{"other", "apart"}}, {VMID: "LOST", ClassNames: []string{"other"}}, {VMID: "NEW"},
+		}}},
+	}
+	if diff := cmp.Diff([]string{"LOST"}, g.stripped()); diff != "" {
+		t.Errorf("members whose class name somebody took (-want +got):\n%s", diff)
 	}
 }

@@ -113,6 +113,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var out execute.Outcome
 	if g.runs() {
 		out = r.Execute.Run(ctx, req.String(), gc.Generation, g.hosts.Cluster, g.plan)
+		for _, step := range out.Done(v1alpha1.ReasonRepairing, v1alpha1.ReasonStarting) {
+			status.EmitDone(r.Events, &gc, step.Reason, step.Describe)
+		}
 		g.again()
 	}
 	if g.finished() {

@@ -283,6 +283,15 @@ func TestStepsOfOnePlanRunSideBySideWithinBounds(t *testing.T) {
 	}
 }
 
+func TestDone(t *testing.T) {
+	mends, makes, fails := step("a"), step("b"), step("c")
+	mends.Reason, makes.Reason, fails.Reason = v1alpha1.ReasonRepairing, v1alpha1.ReasonCreating, v1alpha1.ReasonRepairing
+	out := execute.Outcome{Ran: []plan.Step{mends, makes, fails}, Failures: []execute.Failure{{Step: fails, Err: errors.New("boom")}}}
+	if diff := cmp.Diff([]plan.Step{mends}, out.Done(v1alpha1.ReasonRepairing, v1alpha1.ReasonStarting)); diff != "" {
+		t.Errorf("repairs that ran well (-want +got):\n%s", diff)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	host := func(category, message string) error {
 		return &hostagent.CallError{Category: category, Message: message}

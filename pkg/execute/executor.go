@@ -176,6 +176,18 @@ func (o *Outcome) retryIn(d time.Duration) {
 	}
 }
 
+// Done are the steps that ran well, of these reasons.
+func (o Outcome) Done(reasons ...v1alpha1.Reason) []plan.Step {
+	var done []plan.Step
+	for _, step := range o.Ran {
+		failed := slices.ContainsFunc(o.Failures, func(f Failure) bool { return f.Step.Key == step.Key })
+		if !failed && slices.Contains(reasons, step.Reason) {
+			done = append(done, step)
+		}
+	}
+	return done
+}
+
 // Forget drops what is remembered of an object that is gone.
 func (e *Executor) Forget(object string) {
 	e.mu.Lock()

@@ -91,15 +91,18 @@ func condition(t v1alpha1.ConditionType, fact Fact, before []metav1.Condition, g
 
 // clip keeps a message on its line and below the limit, without cutting a character in two.
 func clip(message string) string {
-	message = strings.TrimSpace(message)
-	if len(message) <= messageLimit {
-		return message
+	return cut(strings.TrimSpace(message), messageLimit)
+}
+
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
 	}
-	end := messageLimit - len("...")
-	for !utf8.RuneStart(message[end]) {
+	end := limit - len("...")
+	for !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return message[:end] + "..."
+	return text[:end] + "..."
 }
 
 // ready: a block makes it False whatever else holds, since Ready and Stalled are never both True; then the parts decide.

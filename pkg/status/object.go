@@ -60,6 +60,15 @@ func EmitTransitions(recorder events.EventRecorder, obj client.Object, before, a
 	}
 }
 
+// EmitDone records that something was done on the hosts, in one line that says what and for whom. Events of one action are
+// taken for one and the same for a while, with the words of the first: so the words are the action, too.
+func EmitDone(recorder events.EventRecorder, obj client.Object, reason v1alpha1.Reason, what string) {
+	recorder.Eventf(obj, nil, corev1.EventTypeNormal, string(reason), cut(what, actionLimit), "%s", what)
+}
+
+// actionLimit is the API's bound for the action of an event.
+const actionLimit = 128
+
 // worthTelling: a condition that was never there before says something only when it is True, and so does Stalled always.
 func worthTelling(t v1alpha1.ConditionType, was, is *metav1.Condition) bool {
 	if (was == nil || t == v1alpha1.ConditionStalled) && is.Status != metav1.ConditionTrue {

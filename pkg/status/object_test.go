@@ -2,6 +2,8 @@ package status_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +149,29 @@ func TestEmitTransitions(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// spy keeps what an event's fake recorder leaves out.
+type spy struct{ told []string }
+
+func (s *spy) Eventf(_, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	s.told = append(s.told, strings.Join([]string{kind, reason, action, fmt.Sprintf(note, args...)}, "|"))
+}
+
+func TestEmitDone(t *testing.T) {
+	long := strings.Repeat("ä", 70)
+	var recorder spy
+	for _, what := range []string{"SQL-A on hv01: attach disk data", "100%s", long} {
+		status.EmitDone(&recorder, disk(), v1alpha1.ReasonRepairing, what)
+	}
+	want := []string{
+		"Normal|Repairing|SQL-A on hv01: attach disk data|SQL-A on hv01: attach disk data",
+		"Normal|Repairing|100%s|100%s",
+		"Normal|Repairing|" + strings.Repeat("ä", 62) + "...|" + long,
+	}
+	if diff := cmp.Diff(want, recorder.told); diff != "" {
+		t.Errorf("events, each with an action of its own (-want +got):\n%s", diff)
 	}
 }
 

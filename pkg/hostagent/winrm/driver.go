@@ -3,6 +3,7 @@ package winrm
 import (
 	"context"
 	"crypto/tls"
+	"slices"
 	"sync"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -133,6 +134,10 @@ func (d *driver) sweep(ctx context.Context, host Host, target hostagent.Target, 
 	}
 }
 
+// maxLeftovers bounds what is remembered of one host: as many shells as an account may have there by Windows' default. The
+// host itself removes older ones.
+const maxLeftovers = 30
+
 // leftovers are shells by the address of their host.
 type leftovers struct {
 	mu     sync.Mutex
@@ -148,7 +153,8 @@ func (l *leftovers) add(host Host, shells ...string) {
 	if l.shells == nil {
 		l.shells = map[string][]string{}
 	}
-	l.shells[host.Address] = append(l.shells[host.Address], shells...)
+	all := append(l.shells[host.Address], shells...)
+	l.shells[host.Address] = slices.Clone(all[max(len(all)-maxLeftovers, 0):])
 }
 
 // take gives those of one host, and forgets them.

@@ -112,7 +112,7 @@ func (l *lane) judgeConnection(err error) (hostagent.Class, error) {
 		if _, pin := errors.AsType[*fingerprintError](err); !pin && l.tls.VerifyConnection != nil {
 			text += "; a fingerprint does not stand in for that"
 		}
-		return hostagent.Forbidden, fmt.Errorf("%s: %s: %w", l.host.Address, text, err)
+		return hostagent.Forbidden, l.explained(text, err)
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return hostagent.Protocol, fmt.Errorf("%s does not speak TLS; use the HTTPS port, 5986 by default, or the transport HTTP: %w", l.host.Address, err)
@@ -121,7 +121,30 @@ func (l *lane) judgeConnection(err error) (hostagent.Class, error) {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
 		return l.judgeAlert(), fmt.Errorf("%s ended the TLS handshake; does it take this client certificate, and TLS 1.2? %w", l.host.Address, err)
 	}
-	return hostagent.Unreachable, fmt.Errorf("%s: %s: %w", l.host.Address, connectionAdvice(err), err)
+	return hostagent.Unreachable, l.explained(connectionAdvice(err), err)
+}
+
+// explainedError is an error in words that stay the same from try to try.
+type explainedError struct {
+	text string
+	err  error
+}
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.err }
+
+// explained puts the advice before the library's own words, but for those that differ each time: the time of day, and where
+// in a handshake the connection was cut.
+func (l *lane) explained(advice string, err error) error {
+	invalid, broken := errors.AsType[x509.CertificateInvalidError](err)
+	switch {
+	case broken && invalid.Reason == x509.Expired:
+		return &explainedError{l.host.Address + ": " + advice, err}
+	case errors.Is(err, syscall.ECONNRESET):
+		return &explainedError{fmt.Sprintf("%s: %s: %v", l.host.Address, advice, syscall.ECONNRESET), err}
+	default:
+		return fmt.Errorf("%s: %s: %w", l.host.Address, advice, err)
+	}
 }
 
 func connectionAdvice(err error) string {
@@ -135,7 +158,9 @@ func connectionAdvice(err error) string {
 		return "nothing listens there; is the host up, and has its WinRM service a listener on this port?"
 	case errors.Is(err, errNoAnswer):
 		return "no answer; is the host well? Restart its WinRM service if this stays so"
-	case shaking:
+	case shaking && errors.Is(err, context.DeadlineExceeded):
+		return "it takes the connection and says nothing; is the host well? Restart its WinRM service if this stays so"
+	case shaking, dialing && errors.Is(err, syscall.ECONNRESET):
 		return "no TLS connection; has the host's listener on this port a certificate, and does it do TLS 1.2?"
 	case dialing:
 		return "no connection; is the host up, and is the port open in its firewall?"

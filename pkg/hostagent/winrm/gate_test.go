@@ -22,7 +22,7 @@ func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	}
 	open := func(s *stub) {
 		l := s.basicLane(t, a, g)
-		_, err := l.call(t.Context(), "open", l.writerOf().create())
+		_, err := l.call(t.Context(), "open", l.writerOf().create("S"))
 		if !errors.Is(err, hostagent.Unauthenticated) || !notTaken(err) {
 			t.Errorf("got %v, want Unauthenticated", err)
 		}
@@ -42,7 +42,7 @@ func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 	}
 	before := len(stubs[0].seen())
 	l := stubs[0].basicLane(t, a, g)
-	if _, err := l.call(t.Context(), "open", l.writerOf().create()); err == nil || !strings.Contains(err.Error(), "not tried again, on any host") {
+	if _, err := l.call(t.Context(), "open", l.writerOf().create("S")); err == nil || !strings.Contains(err.Error(), "not tried again, on any host") {
 		t.Errorf("got %v, want that it is not tried again", err)
 	}
 	if got := len(stubs[0].seen()); got != before {
@@ -59,7 +59,7 @@ func TestBasicIsNotOffered(t *testing.T) {
 	})
 	g := rack.NewGate()
 	l := s.basicLane(t, a, g)
-	_, err := l.call(t.Context(), "open", l.writerOf().create())
+	_, err := l.call(t.Context(), "open", l.writerOf().create("S"))
 	if !errors.Is(err, hostagent.Unauthenticated) || !strings.Contains(err.Error(), "does not offer Basic but Negotiate") {
 		t.Errorf("got %v", err)
 	}

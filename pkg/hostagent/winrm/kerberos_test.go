@@ -127,7 +127,7 @@ func TestKerberosRefusals(t *testing.T) {
 				defer held.release()
 				l := newLane(host, hostagent.Target{Host: host.Name}, serverTLS(d.tls, host), held.lane(host))
 				defer l.close()
-				_, err = l.call(t.Context(), "open", l.writerOf().create())
+				_, err = l.call(t.Context(), "open", l.writerOf().create("S"))
 				return err
 			}
 			err := attempt()
@@ -157,7 +157,7 @@ func TestKerberosIsNotOffered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.call(t.Context(), "open", l.writerOf().create())
+	_, err = l.call(t.Context(), "open", l.writerOf().create("S"))
 	if !errors.Is(err, hostagent.Unauthenticated) || !strings.Contains(err.Error(), "does not offer Negotiate but Basic") {
 		t.Errorf("got %v", err)
 	}

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,7 +130,7 @@ func TestCertificatesThatAreNotBelieved(t *testing.T) {
 			}
 			l := newLane(s.host(), hostagent.Target{Host: "hv01"}, serverTLS(config, s.host()), &basic{user: "u", password: hostagent.NewSecret("p"), gate: rack.NewGate()})
 			t.Cleanup(l.close)
-			_, err = l.call(t.Context(), "open", l.writerOf().create())
+			_, err = l.call(t.Context(), "open", l.writerOf().create("S"))
 			if test.text == "" {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -137,6 +139,10 @@ func TestCertificatesThatAreNotBelieved(t *testing.T) {
 			}
 			if hostagent.ClassOf(err) != hostagent.Forbidden || !strings.Contains(err.Error(), test.text) || !notTaken(err) {
 				t.Errorf("got %v, want Forbidden with %q", err, test.text)
+			}
+			// A condition has these words, and is not written again while nothing changes.
+			if strings.Contains(err.Error(), "current time") {
+				t.Errorf("%v: it is another text at each try", err)
 			}
 			if s.tries() != 0 {
 				t.Error("the password was told to a host that is not believed")
@@ -174,7 +180,7 @@ func TestNoWayToTheHost(t *testing.T) {
 			if test.address == mute {
 				l.within = 50 * time.Millisecond
 			}
-			_, err := l.call(t.Context(), "open", l.writerOf().create())
+			_, err := l.call(t.Context(), "open", l.writerOf().create("S"))
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) || !notTaken(err) {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
 			}
@@ -242,7 +248,7 @@ func TestAHostThatNeverAnswers(t *testing.T) {
 			l.within = test.within
 			ctx, cancel := test.ctx(t.Context())
 			defer cancel()
-			_, err = l.call(ctx, "open", l.writerOf().create())
+			_, err = l.call(ctx, "open", l.writerOf().create("S"))
 			if hostagent.ClassOf(err) != test.class || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("got %v, want %s with %q", err, test.class, test.text)
 			}
@@ -294,5 +300,19 @@ func TestOneRequestAtATime(t *testing.T) {
 	group.Wait()
 	if most != 1 {
 		t.Errorf("%d requests at once on one lane", most)
+	}
+}
+
+// Where a connection is reset depends on which side is quicker. What is told does not.
+func TestResetsAreToldAlike(t *testing.T) {
+	l := &lane{host: Host{Address: "hv01:5986"}, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	reset := func(call string) error {
+		return &net.OpError{Op: call, Net: "tcp", Err: os.NewSyscallError(call, syscall.ECONNRESET)}
+	}
+	const want = "hv01:5986: no TLS connection; has the host's listener on this port a certificate, and does it do TLS 1.2?: connection reset by peer"
+	for _, err := range []error{reset("connect"), &handshakeError{reset("write")}, &handshakeError{reset("read")}} {
+		if _, got := l.judge(t.Context(), &unsentError{err: &dialError{err}}); got.Error() != want || !notTaken(got) {
+			t.Errorf("%v: got %v, want %s", err, got, want)
+		}
 	}
 }

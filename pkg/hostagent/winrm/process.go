@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/session"
 )
@@ -50,20 +52,14 @@ type process struct {
 	exitCode string
 }
 
-// start makes the shell and starts the program. What failed leaves nothing behind, as far as the host lets us know.
+// start makes the shell and starts the program. What failed leaves nothing behind, as far as the host lets us.
 func (p *process) start(ctx context.Context, program, arguments string) error {
-	a, err := p.tx.call(ctx, "open a shell", p.writer.create())
-	if err != nil {
+	err := p.open(ctx)
+	if wasRefused(err) {
 		return err
 	}
-	if p.shell, err = a.shell(); err != nil {
-		return p.unreadable("open a shell", err)
-	}
-	a, err = p.tx.call(ctx, "start PowerShell", p.writer.command(p.shell, program, arguments))
 	if err == nil {
-		if p.command, err = a.command(); err != nil {
-			err = p.unreadable("start PowerShell", err)
-		}
+		err = p.run(ctx, program, arguments)
 	}
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
@@ -71,6 +67,38 @@ func (p *process) start(ctx context.Context, program, arguments string) error {
 		_ = p.remove(ctx) // why it did not start says more
 	}
 	return err
+}
+
+// open makes the shell. Its id is ours, so that a shell can be deleted although the answer that tells of it is lost.
+func (p *process) open(ctx context.Context) error {
+	p.shell = strings.ToUpper(uuid.NewString())
+	a, err := p.tx.call(ctx, "open a shell", p.writer.create(p.shell))
+	if err != nil {
+		return err
+	}
+	id, err := a.shell()
+	if err != nil {
+		return p.unreadable("open a shell", err)
+	}
+	p.shell = id
+	return nil
+}
+
+// wasRefused reports whether the host has certainly done nothing of what it was asked.
+func wasRefused(err error) bool {
+	_, said := errors.AsType[*fault](err)
+	return notTaken(err) || said && !isFault(err, faultNothingYet)
+}
+
+func (p *process) run(ctx context.Context, program, arguments string) error {
+	a, err := p.tx.call(ctx, "start PowerShell", p.writer.command(p.shell, program, arguments))
+	if err != nil {
+		return err
+	}
+	if p.command, err = a.command(); err != nil {
+		return p.unreadable("start PowerShell", err)
+	}
+	return nil
 }
 
 func (p *process) unreadable(op string, err error) error {

@@ -111,7 +111,9 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 		left  []string
 	}{
 		"no shell":         {script{"Create": {says(500, faultBody(2150859173, "QuotaLimit", "x"))}}, hostagent.Throttled, "MaxShellsPerUser", []string{"", "Create"}, nil},
-		"a shell unnamed":  {script{"Create": {says(200, envelope(""))}}, hostagent.Protocol, "names no shell", []string{"", "Create"}, nil},
+		"a shell unnamed":  {script{"Create": {says(200, envelope(""))}}, hostagent.Protocol, "names no shell", []string{"", "Create", "Delete"}, nil},
+		"a shell lost":     {script{"Create": {dropsConnection}}, hostagent.Unreachable, "lost", []string{"", "Create", "", "Delete"}, nil},
+		"a shell too late": {script{"Create": {says(500, faultBody(2150858793, "TimedOut", "x"))}}, hostagent.Timeout, "in time", []string{"", "Create", "Delete"}, nil},
 		"no command":       {script{"Command": {quota}}, hostagent.Throttled, "start PowerShell", []string{"", "Create", "Command", "Delete"}, nil},
 		"a command lost":   {script{"Command": {dropsConnection}}, hostagent.Unreachable, "lost", []string{"", "Create", "Command", "Delete"}, nil},
 		"a command unname": {script{"Command": {says(200, envelope(""))}}, hostagent.Protocol, "names no command", []string{"", "Create", "Command", "Delete"}, nil},

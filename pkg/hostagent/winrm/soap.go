@@ -36,14 +36,16 @@ type writer struct{ to string }
 
 func newWriter(url string) writer { return writer{to: escaped(url)} }
 
-// create makes a shell. Its programs read and write UTF-8, and no profile of the account's is loaded.
-func (w writer) create() string {
+// create makes a shell with an id that we choose, as WSManCreateShellEx does. Its programs read and write UTF-8, and no
+// profile of the account's is loaded.
+func (w writer) create(id string) string {
 	m := soap.NewMessage()
 	w.header(m).Action(actionCreate).
 		AddOption(soap.NewHeaderOption("WINRS_NOPROFILE", "TRUE")).
 		AddOption(soap.NewHeaderOption("WINRS_CODEPAGE", "65001")).
 		Build()
 	shell := m.CreateBodyElement("Shell", soap.DOM_NS_WIN_SHELL)
+	shell.SetAttr("ShellId", id)
 	m.CreateElement(shell, "InputStreams", soap.DOM_NS_WIN_SHELL).SetContent("stdin")
 	m.CreateElement(shell, "OutputStreams", soap.DOM_NS_WIN_SHELL).SetContent("stdout stderr")
 	m.CreateElement(shell, "IdleTimeOut", soap.DOM_NS_WIN_SHELL).SetContent(idleTimeout)

@@ -20,8 +20,11 @@ type request struct {
 		} `xml:"OptionSet>Option"`
 	}
 	Body struct {
-		Shell struct{ InputStreams, OutputStreams, IdleTimeOut string }
-		Line  struct {
+		Shell struct {
+			ID                                       string `xml:"ShellId,attr"`
+			InputStreams, OutputStreams, IdleTimeOut string
+		}
+		Line struct {
 			Command   string
 			Arguments []string
 		} `xml:"CommandLine"`
@@ -53,12 +56,12 @@ func (r request) options() map[string]string {
 
 func TestRequestsSayWhatTheyMust(t *testing.T) {
 	w := newWriter("https://hv01:5986/wsman")
-	create := decode(t, w.create())
+	create := decode(t, w.create("S"))
 	if diff := cmp.Diff(map[string]string{"WINRS_NOPROFILE": "TRUE", "WINRS_CODEPAGE": "65001"}, create.options()); diff != "" {
 		t.Errorf("options of Create (-want +got):\n%s", diff)
 	}
 	shell := create.Body.Shell
-	if shell.InputStreams != "stdin" || shell.OutputStreams != "stdout stderr" || shell.IdleTimeOut != "PT300S" {
+	if shell.ID != "S" || shell.InputStreams != "stdin" || shell.OutputStreams != "stdout stderr" || shell.IdleTimeOut != "PT300S" {
 		t.Errorf("Create asks for the shell %+v", shell)
 	}
 	command := decode(t, w.command("S", `C:\p.exe`, "-a"))

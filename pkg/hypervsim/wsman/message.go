@@ -63,6 +63,8 @@ type request struct {
 	}
 	Body struct {
 		Shell struct {
+			// ID is one that the client chooses.
+			ID          string `xml:"ShellId,attr"`
 			IdleTimeOut string
 			Environment struct {
 				Variable []named

@@ -399,3 +399,17 @@ func TestAnybodyMayAskWhatThisIs(t *testing.T) {
 		t.Errorf("got %d %v: %s", resp.StatusCode, err, body)
 	}
 }
+
+// A client may choose the id of its shell, once.
+func TestAClientChoosesAShellsID(t *testing.T) {
+	c := serve(t, plain()).raw(t)
+	const id = "5D0C64B5-6F0F-4C7A-9F8E-0A6B1F8F0A11"
+	for _, step := range []struct{ id, fault string }{{id, ""}, {id, "2150858817"}, {"mine", "2150858817"}} {
+		made := create()
+		made.body = `<rsp:Shell ShellId="` + step.id + `"/>`
+		if r := c.post(made); r.fault() != step.fault || step.fault == "" && r.Body.Shell.ShellId != id {
+			t.Errorf("%s: %s", step.id, r.Text)
+		}
+	}
+	c.ok(remove(id))
+}

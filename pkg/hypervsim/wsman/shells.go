@@ -16,16 +16,22 @@ func (s *Server) create(_ context.Context, who *logon, req *request) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	id, err := chosenID(req.Body.Shell.ID)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.shells[id] != nil:
+		return nil, errSchema
 	case s.closed || s.off:
 		return nil, errAborted
 	case len(s.shellsOf(who.user)) >= s.config.Limits.ShellsPerUser:
 		return nil, errShells(s.config.Limits.ShellsPerUser)
 	}
 	sh := &shell{
-		id: newID(), user: who.user, environment: req.environment(), idleTimeout: idle, gone: make(chan struct{}),
+		id: id, user: who.user, environment: req.environment(), idleTimeout: idle, gone: make(chan struct{}),
 		commands: map[string]*command{}, lastUse: s.config.Clock.Now(),
 	}
 	s.shells[sh.id] = sh
@@ -39,6 +45,18 @@ func (sh *shell) describe() string {
 	return `<rsp:Shell>` + element("rsp:ShellId", sh.id) + element("rsp:ResourceUri", cmdURI) + element("rsp:Owner", sh.user) +
 		element("rsp:IdleTimeOut", fmt.Sprintf("PT%.3fS", sh.idleTimeout.Seconds())) +
 		`<rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>`
+}
+
+// chosenID is the id that a client wants for its shell, or a new one.
+func chosenID(wanted string) (string, error) {
+	if wanted == "" {
+		return newID(), nil
+	}
+	id, err := uuid.Parse(wanted)
+	if err != nil {
+		return "", errSchema
+	}
+	return strings.ToUpper(id.String()), nil
 }
 
 func newID() string { return strings.ToUpper(uuid.NewString()) }

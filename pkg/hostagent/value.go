@@ -169,7 +169,9 @@ func (c *Credential) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (c Credential) hidden() Credential { return Credential{User: c.User, Password: NewSecret(redacted)} }
+func (c Credential) hidden() Credential {
+	return Credential{User: c.User, Password: NewSecret(redacted)}
+}
 
 func wireList(l List) (any, error) {
 	out := make([]any, len(l))

@@ -30,8 +30,11 @@ const (
 	poolFunction = `$state.Commands.Add([Management.Automation.Runspaces.SessionStateFunctionEntry]::new($name, $definition))`
 	// A library of .NET Framework's, by its strong name.
 	jsonLibrary = `$null = [Reflection.Assembly]::Load('System.Runtime.Serialization, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b77a5c561934e089')`
-	// The functions that copy run in a task as the machine itself.
-	copyTask = `$action = New-ScheduledTaskAction -Execute "$PSHOME\powershell.exe" -Argument "-NoProfile -NonInteractive -EncodedCommand $encoded" -WorkingDirectory $folder`
+	// Tasks run what the operator's own functions say: those that copy, and the executor itself, which comes over a pipe.
+	ownTask  = `$action = New-ScheduledTaskAction -Execute "$PSHOME\powershell.exe" -Argument $arguments -WorkingDirectory $folder`
+	copyTask = `RegisterTask $task "-NoProfile -NonInteractive -EncodedCommand $encoded" $folder $null`
+	pipeTask = `RegisterTask $task (TaskArguments $task.TaskName) $PSHOME $credential`
+	pipeText = `'. ([ScriptBlock]::Create([IO.StreamReader]::new($z,[Text.Encoding]::ASCII).ReadToEnd())) $r $p'`
 )
 
 // coreLines is how much code the executor's core may have: an administrator who has to approve it reads all of it.
@@ -47,7 +50,7 @@ func shipped(t *testing.T) []script {
 	// A line a statement, so that a line can be told.
 	command := strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), ";", "\n")
 	return []script{
-		{name: "functions.ps1", text: session.Functions, exempt: []string{copyTask}},
+		{name: "functions.ps1", text: session.Functions, exempt: []string{ownTask, copyTask}},
 		{name: "executor.ps1", text: core, exempt: []string{guestBlock, poolFunction, jsonLibrary}, longest: coreLines},
 		{name: "the bootstrap", text: command, exempt: []string{bootstrap}},
 	}
@@ -56,8 +59,11 @@ func shipped(t *testing.T) []script {
 func TestShippedScriptsKeepToTheRules(t *testing.T) {
 	k := readKnown(t)
 	named := map[string]bool{}
+	// The files are one text, whose functions call each other.
+	functions := powershell.Inspect(t, session.Executor).Functions
 	for _, s := range shipped(t) {
 		seen := powershell.Inspect(t, s.text)
+		seen.Functions = functions
 		for _, u := range seen.Uses {
 			named[strings.ToLower(listedName(u))] = true
 		}
@@ -89,7 +95,7 @@ func listedName(u powershell.Use) string {
 // Everything that makes code makes it of these: what is compared here is the whole way from the text to the code.
 func TestCodeIsMadeOfTheExecutorAlone(t *testing.T) {
 	for text, times := range map[string]int{
-		bootstrap: 1, guestBlock: 1, poolFunction: 1, copyTask: 1,
+		bootstrap: 2 /* in pipeText, too */, guestBlock: 1, poolFunction: 1, ownTask: 1, copyTask: 1, pipeTask: 1, pipeText: 1, "RegisterTask ": 2,
 		`$definition = (Get-Command -Name $name -CommandType Function).Definition`:                                                         1,
 		`$encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "` + "`n" + `") + "` + "`n" + `CopyWork"))`: 1,
 	} {

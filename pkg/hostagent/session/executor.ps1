@@ -131,20 +131,20 @@ function MakeJson($value) {
     return $stream
 }
 
-# Gives a frame as the bytes to write; nothing when it is more than the other end takes.
-function MakeFrame([string] $nonce, [string] $kind, [string] $id, $body) {
-    $plain = MakeJson $body
+# Gives what a stream holds as a body; nothing when it is more than the other end takes.
+function Pack($plain) {
     $packed = [IO.MemoryStream]::new()
     $zip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionLevel]::Fastest, $true)
     $plain.WriteTo($zip)
     $zip.Close()
     if ($plain.Length -gt 256MB -or $packed.Length -gt 47MB) { return } # as base64 less than 64 MiB
-    $text = [Convert]::ToBase64String($packed.GetBuffer(), 0, [int] $packed.Length)
-    return , [Text.Encoding]::ASCII.GetBytes("`n@HV1 $nonce $kind $id $text`n")
+    return [Convert]::ToBase64String($packed.GetBuffer(), 0, [int] $packed.Length)
 }
 
 # One write, so that frames of several threads never mix.
-function SendFrame($shared, [byte[]] $frame) {
+function SendFrame($shared, [string] $kind, [string] $id, $value) {
+    $body = if ($value -is [string]) { $value } else { Pack (MakeJson $value) }
+    $frame = [Text.Encoding]::ASCII.GetBytes("`n@HV1 $($shared.Nonce) $kind $id $body`n")
     $shared.Out.Write($frame, 0, $frame.Length)
     $shared.Out.Flush()
 }
@@ -285,6 +285,13 @@ function InvokeBatch($shared, $batch, $job) {
     }
 }
 
+# Gives the body of an answer.
+function PackResults($results) {
+    $body = Pack (MakeJson @{ results = $results })
+    if ($body) { return $body }
+    return Pack (MakeJson @{ results = @(WithoutValues $results) })
+}
+
 # What is answered in place of results that are too large to send.
 function WithoutValues($results) {
     foreach ($result in $results) {
@@ -298,12 +305,11 @@ function WithoutValues($results) {
 function InvokeRequest($shared, $job) {
     Set-StrictMode -Version 2.0
     $job.Begun = $true
-    if ($shared.Closing) { return }
-    $results = @(InvokeBatch $shared $job.Batch $job)
+    if ($shared.Closing -or $job.Cancelled) { return }
+    $body = if ($job.Logon) { RunInTask $shared $job } else { PackResults @(InvokeBatch $shared $job.Batch $job) }
     $global:Error.Clear() # which would keep what the batch worked on
-    $frame = MakeFrame $shared.Nonce 'res' $job.Id @{ results = $results }
-    if (-not $frame) { $frame = MakeFrame $shared.Nonce 'res' $job.Id @{ results = @(WithoutValues $results) } }
-    if ($job.Answer.Wait(0)) { SendFrame $shared $frame }
+    $job.Ended = $true
+    if (-not $shared.Closing -and $job.Answer.Wait(0)) { SendFrame $shared 'res' $job.Id $body }
 }
 
 # ---- Inside a virtual machine ---------------------------------------------------------------------------------------------
@@ -347,6 +353,7 @@ function RunInGuest($shared, [string] $json, $secrets) {
     $global:ConfirmPreference = 'None' # modules have no other scope in common with this function
     $global:ProgressPreference = 'SilentlyContinue'
     $batch = ReadJson ([IO.MemoryStream]::new([Text.Encoding]::UTF8.GetBytes($json))) $secrets
+    if (OtherLogon $batch) { throw 'Inside a virtual machine a batch has no logon of its own.' }
     $results = @(InvokeBatch $shared $batch @{ Cancelled = $false })
     return [Text.Encoding]::UTF8.GetString((MakeJson $results).ToArray())
 }
@@ -357,11 +364,11 @@ function RunInGuest($shared, [string] $json, $secrets) {
 function SayHello($shared, [string] $text) {
     $sum = [Security.Cryptography.SHA256CryptoServiceProvider]::new().ComputeHash([Text.Encoding]::UTF8.GetBytes($text))
     $up = [TimeSpan]::FromSeconds([Diagnostics.Stopwatch]::GetTimestamp() / [Diagnostics.Stopwatch]::Frequency)
-    SendFrame $shared (MakeFrame $shared.Nonce 'hello' '0' @{
+    SendFrame $shared 'hello' '0' @{
             pid = $PID; host = $shared.Computer; boot = [DateTime]::UtcNow - $up; powershell = "$($PSVersionTable.PSVersion)"
             build = [Environment]::OSVersion.Version.Build; languageMode = "$($ExecutionContext.SessionState.LanguageMode)"
             hash = [BitConverter]::ToString($sum).Replace('-', '').ToLowerInvariant()
-        })
+        }
 }
 
 # The runspaces that batches run in: with the modules of the table and the functions of this text, without a user to ask, so
@@ -390,19 +397,21 @@ function Accept($shared, [string] $id, [string] $body) {
         $request = ReadBody $body
         $batch = $request.batch
         foreach ($call in $batch.calls) { if (-not $call.id -or -not $call.cmdlet) { throw 'A call has no id or no cmdlet.' } }
-        if ($batch.Contains('logon') -and $batch.logon -notin '', 'Network') {
-            SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ results = @(NotAs $batch) })
-            return
-        }
+        $logon = if (-not $shared.InTask) { OtherLogon $batch }
+        if ($logon -and $logon -notin 'System', 'Explicit') { throw "There is no logon $logon." }
+        if ($logon -eq 'Explicit' -and $batch.credential -isnot [Management.Automation.PSCredential]) { throw 'The logon Explicit needs a credential.' }
         if ($request.changes -and -not $shared.Announced) { $shared.Announced = [Threading.Mutex]::new($false, $shared.Announcement) }
     } catch {
         $inner = $_.Exception
         while ($inner.InnerException) { $inner = $inner.InnerException }
-        SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ unreadable = ShortText $inner.Message })
+        SendFrame $shared 'res' $id @{ unreadable = ShortText $inner.Message }
         return
     }
     # Who takes the one place of Answer is the one who answers.
-    $job = [hashtable]::Synchronized(@{ Id = $id; Batch = $batch; Changes = $request.changes; Begun = $false; Cancelled = $false; Answer = [Threading.SemaphoreSlim]::new(1) })
+    $job = [hashtable]::Synchronized(@{
+            Id = $id; Batch = $batch; Changes = $request.changes; Logon = $logon; Body = $(if ($logon) { $body })
+            Begun = $false; Cancelled = $false; Ended = $false; Answer = [Threading.SemaphoreSlim]::new(1)
+        })
     $job.Shell = [Management.Automation.PowerShell]::Create()
     $job.Shell.RunspacePool = $shared.Pool
     $null = $job.Shell.AddCommand('InvokeRequest').AddArgument($shared).AddArgument($job)
@@ -410,10 +419,9 @@ function Accept($shared, [string] $id, [string] $body) {
     $shared.Jobs[$id] = $job
 }
 
-# A batch with a logon that the executor does not have is not run with other rights.
-function NotAs($batch) {
-    $why = @{ id = 'NotImplemented'; category = 'NotImplemented'; hresult = '0x80070032'; target = $batch.logon; message = "The executor does not run batches with the logon $($batch.logon)." }
-    foreach ($call in $batch.calls) { @{ id = $call.id; state = 'Failed'; errors = @(, $why) } }
+# A batch with a logon that is not the session's own runs in a task.
+function OtherLogon($batch) {
+    if ($batch.Contains('logon') -and $batch.logon -notin '', 'Network') { return $batch.logon }
 }
 
 # Answers for a batch at once, also while its cmdlet blocks and cannot be stopped yet. No later call of it begins.
@@ -421,8 +429,8 @@ function Cancel($shared, [string] $id) {
     $job = $shared.Jobs[$id]
     if (-not $job -or -not $job.Answer.Wait(0)) { return }
     $job.Cancelled = $true
-    SendFrame $shared (MakeFrame $shared.Nonce 'res' $id @{ cancelled = $true })
-    $null = $job.Shell.BeginStop($null, $null)
+    SendFrame $shared 'res' $id @{ cancelled = $true }
+    if (-not $job.Logon) { $null = $job.Shell.BeginStop($null, $null) } # a task is told, and waited for
 }
 
 # Lets go of the batches that have ended, and of the announcement once none of those under way changes anything.
@@ -434,7 +442,7 @@ function Tidy($shared) {
             continue
         }
         if ($job.Answer.Wait(0)) { # it broke down before its answer: nobody saw its end
-            SendFrame $shared (MakeFrame $shared.Nonce 'res' $job.Id @{ results = @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }) })
+            SendFrame $shared 'res' $job.Id @{ results = @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }) }
         }
         $job.Shell.Dispose()
         $shared.Jobs.Remove($job.Id)
@@ -445,11 +453,11 @@ function Tidy($shared) {
     }
 }
 
-# Whether another process of ours on this computer runs a batch that changes something: as long as it does, it holds a mutex
-# of this name open. Windows closes it with the process, so nothing can stay behind.
-function OthersChange($shared) {
+# Whether another process on this computer holds a mutex of this name open. Windows closes it with the process, so nothing can
+# stay behind.
+function IsHeld([string] $name) {
     $found = $null
-    try { $exists = [Threading.Mutex]::TryOpenExisting($shared.Announcement, [ref] $found) } catch [UnauthorizedAccessException] { return $true }
+    try { $exists = [Threading.Mutex]::TryOpenExisting($name, [ref] $found) } catch [UnauthorizedAccessException] { return $true }
     if ($found) { $found.Dispose() }
     return $exists
 }
@@ -458,12 +466,12 @@ function OthersChange($shared) {
 function Serve($shared, $reader) {
     $seen = [Collections.Generic.HashSet[string]]::new()
     $order = [Collections.Generic.Queue[string]]::new()
-    $isReady = $false
+    $isReady = $shared.InTask
     $sinceTidy = [Diagnostics.Stopwatch]::StartNew()
     $next = $reader.ReadLineAsync()
     while ($true) {
-        if (-not $isReady -and -not (OthersChange $shared)) {
-            SendFrame $shared (MakeFrame $shared.Nonce 'ready' '0' @{})
+        if (-not $isReady -and -not (IsHeld $shared.Announcement)) { # as long as no other process of ours changes anything
+            SendFrame $shared 'ready' '0' @{}
             $isReady = $true
         }
         $pause = if ($isReady -and -not $shared.Jobs.Count) { -1 } else { 100 }
@@ -481,7 +489,7 @@ function Serve($shared, $reader) {
         if ($kind -ceq 'can') { Cancel $shared $id }
         if ($kind -ceq 'ping') {
             Tidy $shared
-            SendFrame $shared (MakeFrame $shared.Nonce 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count })
+            SendFrame $shared 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count }
         }
         if ($kind -ceq 'req' -and $seen.Add($id)) { # a request that is sent again is not run again
             $order.Enqueue($id)
@@ -505,11 +513,12 @@ foreach ($function in $Functions) {
     $block = $function.Body.ParamBlock
     if ($block -and @(foreach ($attribute in $block.Attributes) { if ($attribute.TypeName.Name -eq 'CmdletBinding') { 1 } }).Count) { $Commands[$function.Name] = $function.Name }
 }
-if ($args.Count -eq 2) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
+$InTask = $args.Count -eq 2 -and $args[0] -isnot [string]
+if ($args.Count -eq 2 -and -not $InTask) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
 
 # Frames alone go to the standard output, and nobody else reads the standard input.
 $PSModuleAutoLoadingPreference = 'None'
-$Out = [IO.Stream]::Synchronized([Console]::OpenStandardOutput())
+$Out = [IO.Stream]::Synchronized($(if ($InTask) { $args[1] } else { [Console]::OpenStandardOutput() }))
 [Console]::SetOut([IO.TextWriter]::Null)
 [Console]::SetIn([IO.TextReader]::Null)
 # Messages are the same on hosts of every language, as far as .NET has them.
@@ -522,17 +531,26 @@ $Hello = ReadBody $Reader.ReadLine()
 $Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
 $Shared = [hashtable]::Synchronized(@{
         Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
-        Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null
+        Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null; InTask = $InTask
     })
+# In a task what changes something is announced from here to the end: before whoever sends it can be gone.
+$Announced = if ($InTask -and $Hello.changes) { [Threading.Mutex]::new($false, $Shared.Announcement) }
 $Text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
 $signature = $Text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
 if ($signature -ge 0) { $Text = $Text.Substring(0, $signature) }
 SayHello $Shared $Text
 $Shared.Pool = OpenPool $Hello.parallel $Text $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
+if (-not $InTask) {
+    $Sweep = [Management.Automation.PowerShell]::Create()
+    $Sweep.RunspacePool = $Shared.Pool
+    $null = $Sweep.AddCommand('SweepTasks').BeginInvoke()
+}
 try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
-# What changes something and has begun is finished; what has not begun never begins; nobody waits for what reads.
+# What changes something and has begun is finished, in a task its call under way; what has not begun never begins; nobody
+# waits for what reads, and nobody reads what would be answered.
 $Shared.Closing = $true
-while (@(foreach ($job in $Shared.Jobs.Values) { if ($job.Changes -and $job.Begun -and -not $job.Run.IsCompleted) { $job } }).Count) {
+foreach ($job in $Shared.Jobs.Values) { if ($InTask) { $job.Cancelled = $true } }
+while (@(foreach ($job in $Shared.Jobs.Values) { if ($job.Changes -and $job.Begun -and -not $job.Ended -and -not $job.Run.IsCompleted) { $job } }).Count) {
     [Threading.Thread]::Sleep(50)
 }
 [Environment]::Exit(0)

@@ -85,7 +85,7 @@ var coreTypes = []string{
 	"Text.UTF8Encoding", "Threading.Mutex", "Threading.SemaphoreSlim", "Threading.Thread", "TimeSpan", "UnauthorizedAccessException",
 	"Xml.XmlDictionaryReaderQuotas", "Xml.XmlDocument",
 	// PowerShell's own names of types.
-	"array", "bool", "byte[]", "char", "datetime", "datetimeoffset", "decimal", "double", "enum", "hashtable", "int", "long", "psobject", "ref", "securestring",
+	"array", "bool", "char", "datetime", "datetimeoffset", "decimal", "double", "enum", "hashtable", "int", "long", "psobject", "ref", "securestring",
 	"securestring[]", "guid", "ordered", "pscustomobject", "ScriptBlock", "single", "string", "string[]",
 }
 
@@ -100,7 +100,7 @@ func TestExecutorKeepsToWindowsPowerShell51(t *testing.T) {
 		t.Error(problem)
 	}
 	// What the table allows is run by a variable: it has no name here, and parameters at most.
-	own := append(seen.Functions, "Get-Command", "Set-StrictMode", "Invoke-Command", "", "ErrorAction")
+	own := append(seen.Functions, "Get-Command", "Set-StrictMode", "Invoke-Command", "RunInTask", "", "ErrorAction")
 	for _, command := range seen.Commands {
 		if name, _, _ := strings.Cut(command, " "); !slices.Contains(own, name) {
 			t.Errorf("the executor runs %s", name)
@@ -126,6 +126,9 @@ func TestExecutorKeepsToWindowsPowerShell51(t *testing.T) {
 // guestBlock makes the one block that runs inside a guest: of the executor's own text.
 const guestBlock = `$block = [ScriptBlock]::Create($ExecutorText)`
 
+// taskBlock is in the command line of a task, which runs a batch: the executor's own text comes first over its pipe.
+const taskBlock = `'. ([ScriptBlock]::Create([IO.StreamReader]::new($z,[Text.Encoding]::ASCII).ReadToEnd())) $r $p'`
+
 // makesCode finds whatever makes code of a text. The executor's own functions reach the pool by their definitions.
 var makesCode = regexp.MustCompile(`(?i)Invoke-Expression|\$input\b|\[scriptblock\]::|NewScriptBlock|AddScript|InvokeScript|ExpandString|Add-Type`)
 
@@ -134,7 +137,7 @@ func TestExecutorIsPlain(t *testing.T) {
 		if strings.ContainsFunc(line, func(r rune) bool { return r > '~' || r < ' ' }) {
 			t.Errorf("line %d is not plain ASCII: %q", i+1, line)
 		}
-		if word := makesCode.FindString(line); word != "" && strings.TrimSpace(line) != guestBlock {
+		if word := makesCode.FindString(line); word != "" && !slices.Contains([]string{guestBlock, taskBlock}, strings.TrimSpace(line)) {
 			t.Errorf("line %d: %s", i+1, word)
 		}
 	}

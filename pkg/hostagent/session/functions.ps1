@@ -204,6 +204,18 @@ function UnderWay($work) {
     return @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $work.Id -ErrorAction Ignore | Where-Object { $_.State -eq 'Running' }).Count -gt 0
 }
 
+# Registers a task to be started by hand, as the machine itself or as a user. The Task Scheduler takes a password as text alone.
+function RegisterTask($task, [string] $arguments, [string] $folder, $credential) {
+    $action = New-ScheduledTaskAction -Execute "$PSHOME\powershell.exe" -Argument $arguments -WorkingDirectory $folder
+    $settings = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::FromDays(1)) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
+    $rights = if ($credential) {
+        @{ User = $credential.UserName; Password = $credential.GetNetworkCredential().Password; RunLevel = 'Highest' }
+    } else {
+        @{ Principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount }
+    }
+    $null = Register-ScheduledTask @task @rights -Action $action -Settings $settings -Force -ErrorAction Stop
+}
+
 # The task's command is these functions as they stand here. What it works on it reads from the record in its working
 # directory: no text of ours becomes a command line.
 function StartTask([string] $name, [string] $folder) {
@@ -211,12 +223,9 @@ function StartTask([string] $name, [string] $folder) {
         'function {0} {{ {1} }}' -f $function, (Get-Command -Name $function -CommandType Function).Definition
     }
     $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "`n") + "`nCopyWork"))
-    $action = New-ScheduledTaskAction -Execute "$PSHOME\powershell.exe" -Argument "-NoProfile -NonInteractive -EncodedCommand $encoded" -WorkingDirectory $folder
-    $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount
-    $settings = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::FromDays(1)) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
     $task = @{ TaskPath = '\GuestClustering\'; TaskName = $name }
-    $null = Register-ScheduledTask @task -Action $action -Principal $principal -Settings $settings -Force
-    Start-ScheduledTask @task
+    RegisterTask $task "-NoProfile -NonInteractive -EncodedCommand $encoded" $folder $null
+    Start-ScheduledTask @task -ErrorAction Stop
 }
 
 # Runs in the task, in the folder of the copy, and ends with the record Completed or Failed and the task gone.
@@ -237,5 +246,107 @@ function CopyWork() {
         }
         WriteWork $file.FullName $work
         Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $work.Id -Confirm:$false
+    }
+}
+
+# ---- Batches as somebody else ---------------------------------------------------------------------------------------------
+
+# Runs a batch in a task, as the machine itself or as a user, and gives the body of its answer. The task's process is another
+# executor, which has a pipe for its input and output. The task holds nothing but the name of the pipe, over which the batch
+# goes with its secrets. A task that fails before the batch was sent is an error of every call.
+function RunInTask($shared, $job) {
+    $nonce = [guid]::NewGuid().ToString('N')
+    $task = @{ TaskPath = '\GuestClustering\'; TaskName = "Batch.$nonce" }
+    $credential = if ($job.Logon -eq 'Explicit') { $job.Batch.credential }
+    $run = @{ Shared = $shared; Job = $job; Since = [Diagnostics.Stopwatch]::StartNew(); IsSent = $false; IsTold = $false; Reader = $null; Writer = $null }
+    $owned = [Threading.Mutex]::new($false, "Global\GuestClustering.$($task.TaskName)")
+    $pipe = $null
+    try {
+        $pipe = OpenPipe $task.TaskName $credential
+        RegisterTask $task (TaskArguments $task.TaskName) $PSHOME $credential
+        Start-ScheduledTask @task -ErrorAction Stop
+        AwaitTask $run $pipe.WaitForConnectionAsync()
+        $run.Reader = [IO.StreamReader]::new($pipe, [Text.Encoding]::ASCII, $false, 65536)
+        $run.Writer = [IO.StreamWriter]::new($pipe, [Text.Encoding]::ASCII)
+        $run.Writer.AutoFlush = $true
+        $run.Writer.WriteLine((Pack ([IO.MemoryStream]::new([Text.Encoding]::ASCII.GetBytes($ExecutorText)))))
+        $run.Writer.WriteLine((Pack (MakeJson @{ nonce = $nonce; parallel = 1; changes = $job.Changes })))
+        $null = ReadFromTask $run "@HV1 $nonce hello 0 "
+        $run.IsSent = $true
+        $run.Writer.WriteLine("req 1 $($job.Body)")
+        $body = ReadFromTask $run "@HV1 $nonce res 1 "
+        # The process ends once nothing of the batch is under way, also of one that is given up.
+        $run.Writer.WriteLine('bye')
+        $end = $run.Reader.ReadToEndAsync()
+        try { $null = $end.Wait($(if ($job.Cancelled) { -1 } else { 10000 })) } catch { $null = $_ } # a broken pipe is an end, too
+        return $body
+    } catch {
+        if ($run.IsSent) { throw }
+        $why = ErrorFacts $_
+        return PackResults @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Failed'; errors = @(, $why) } })
+    } finally {
+        if ($pipe) { $pipe.Dispose() }
+        Unregister-ScheduledTask @task -Confirm:$false -ErrorAction Ignore
+        $owned.Dispose()
+    }
+}
+
+# Waits for what the task's process does next: for the batch as long as it takes, for what comes before it only a while. The
+# process is told when the batch is given up.
+function AwaitTask($run, $next) {
+    while (-not $next.Wait(50)) {
+        if ($run.IsSent) {
+            if ($run.Job.Cancelled -and -not $run.IsTold) { $run.IsTold = $true; $run.Writer.WriteLine('can 1') }
+        } elseif ($run.Job.Cancelled -or $run.Shared.Closing) {
+            throw 'Nobody waits for the batch any more.'
+        } elseif ($run.Since.Elapsed -gt [TimeSpan]::FromSeconds(30)) {
+            $why = [TimeoutException]::new('The scheduled task for the batch did not begin in time. A user needs the right to log on as a batch job.')
+            throw [Management.Automation.ErrorRecord]::new($why, 'TaskNotStarted', 'OperationTimeout', $run.Job.Logon)
+        }
+    }
+}
+
+# Gives the body of the next frame that begins so.
+function ReadFromTask($run, [string] $prefix) {
+    while ($true) {
+        $line = $run.Reader.ReadLineAsync()
+        AwaitTask $run $line
+        if ($null -eq $line.Result) { throw 'The process of the scheduled task ended without an answer.' }
+        if ($line.Result.StartsWith($prefix, [StringComparison]::Ordinal)) { return $line.Result.Substring($prefix.Length) }
+    }
+}
+
+# The command line of such a task: what comes first over the pipe is this text.
+function TaskArguments([string] $pipe) {
+    $command = @(
+        "`$p=[IO.Pipes.NamedPipeClientStream]::new('.','$pipe','InOut','Asynchronous','Anonymous')"
+        '$p.Connect(30000)'
+        '$r=[IO.StreamReader]::new($p,[Text.Encoding]::ASCII,$false,65536)'
+        '$z=[IO.Compression.GZipStream]::new([IO.MemoryStream]::new([Convert]::FromBase64String($r.ReadLine())),[IO.Compression.CompressionMode]::Decompress)'
+        '. ([ScriptBlock]::Create([IO.StreamReader]::new($z,[Text.Encoding]::ASCII).ReadToEnd())) $r $p'
+    ) -join ';'
+    return "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -InputFormat None -Command `"$command`""
+}
+
+# Makes the pipe, which this account and the task's may open, and nobody else. Only Windows PowerShell can say who may.
+function OpenPipe([string] $name, $credential) {
+    if ($PSVersionTable.PSEdition -ne 'Desktop') { return [IO.Pipes.NamedPipeServerStream]::new($name, 'InOut', 1, 'Byte', 'Asynchronous') }
+    $account = if ($credential) { [Security.Principal.NTAccount]::new($credential.UserName) } else { [Security.Principal.SecurityIdentifier]::new('S-1-5-18') }
+    $security = [IO.Pipes.PipeSecurity]::new()
+    foreach ($who in $account, [Security.Principal.WindowsIdentity]::GetCurrent().User) {
+        $security.AddAccessRule([IO.Pipes.PipeAccessRule]::new($who, 'FullControl', 'Allow'))
+    }
+    return [IO.Pipes.NamedPipeServerStream]::new($name, 'InOut', 1, 'Byte', 'Asynchronous', 65536, 65536, $security)
+}
+
+# Removes the tasks of batches whose sessions are no more. Each session owns a mutex with its task's name while it lives.
+function SweepTasks() {
+    try {
+        foreach ($task in @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName 'Batch.*' -ErrorAction Ignore)) {
+            if ("$($task.State)" -eq 'Running' -or (IsHeld "Global\GuestClustering.$($task.TaskName)")) { continue }
+            Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $task.TaskName -Confirm:$false -ErrorAction Ignore
+        }
+    } finally {
+        $global:Error.Clear()
     }
 }

@@ -258,8 +258,15 @@ var allowedCommands = map[string]string{
 	"Move-Item": "LiteralPath", "Copy-Item": "LiteralPath", "Remove-Item": "LiteralPath",
 	"New-Item":                "Path", // has no LiteralPath, and takes Path as it stands
 	"New-ScheduledTaskAction": "Execute", "New-ScheduledTaskPrincipal": "UserId", "New-ScheduledTaskSettingsSet": "ExecutionTimeLimit",
-	"Register-ScheduledTask": "Action", "Start-ScheduledTask": "", "Get-ScheduledTask": "TaskPath", "Unregister-ScheduledTask": "TaskPath",
+	"Register-ScheduledTask": "Action", "Start-ScheduledTask": "", "Get-ScheduledTask": "TaskPath", "Unregister-ScheduledTask": "",
 }
+
+// What of the executor's core the functions call that run a batch in a task, and the types beside those of the core: of pipes,
+// not of files.
+var (
+	coreFunctions = []string{"Pack", "PackResults", "MakeJson", "ErrorFacts", "IsHeld"}
+	pipeTypes     = []string{"IO.Pipes.NamedPipeServerStream", "IO.Pipes.PipeSecurity", "IO.Pipes.PipeAccessRule", "IO.StreamReader", "IO.StreamWriter", "IO.MemoryStream"}
+)
 
 func TestFunctionsKeepToWindowsPowerShell51(t *testing.T) {
 	seen := powershell.Inspect(t, session.Functions)
@@ -269,7 +276,7 @@ func TestFunctionsKeepToWindowsPowerShell51(t *testing.T) {
 	for _, command := range seen.Commands {
 		name, parameters, _ := strings.Cut(command, " ")
 		needs, ok := allowedCommands[name]
-		if !ok && !slices.Contains(seen.Functions, name) {
+		if !ok && !slices.Contains(seen.Functions, name) && !slices.Contains(coreFunctions, name) {
 			t.Errorf("%s: a stand-in could not answer it, or Windows PowerShell would have to load a module for it", name)
 		}
 		if needs != "" && !slices.Contains(strings.Fields(parameters), needs) {
@@ -277,7 +284,7 @@ func TestFunctionsKeepToWindowsPowerShell51(t *testing.T) {
 		}
 	}
 	for _, name := range seen.Types {
-		if strings.Contains(name, "IO.") {
+		if strings.Contains(name, "IO.") && !slices.Contains(pipeTypes, name) {
 			t.Errorf("[%s]: files are reached by cmdlets alone", name)
 		}
 	}

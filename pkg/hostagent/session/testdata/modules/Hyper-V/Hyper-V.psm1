@@ -49,6 +49,12 @@ function Get-VM {
                 [pscustomobject]@{ Name = [Convert]::ToBase64String($bytes) }
                 continue
             }
+            'noise' { # more than a pipe holds
+                $bytes = [byte[]]::new(4MB)
+                [Random]::new(1).NextBytes($bytes)
+                [pscustomobject]@{ Name = [Convert]::ToBase64String($bytes) }
+                continue
+            }
             default { [pscustomobject]@{ Name = $n; Id = [guid] '11111111-2222-3333-4444-555555555555' } }
         }
     }
@@ -118,7 +124,7 @@ function Get-VMSwitch {
     param()
     [pscustomobject]@{
         Confirm = "$ConfirmPreference"; Loading = "$PSModuleAutoLoadingPreference"; Errors = $global:Error.Count
-        Modules = @(foreach ($m in Get-Module) { $m.Name }); Culture = [Threading.Thread]::CurrentThread.CurrentUICulture.Name
+        Modules = @(foreach ($m in Get-Module) { $m.Name }); Culture = [Threading.Thread]::CurrentThread.CurrentUICulture.Name; Process = $PID
     }
 }
 

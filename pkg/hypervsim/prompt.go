@@ -17,8 +17,9 @@ import (
 // held against pkg/hyperv/surface here. Its methods may be called from many goroutines.
 type Prompt struct {
 	session *session
-	// directory is the working directory.
+	// directory is the working directory, logon is whose rights it has.
 	directory string
+	logon     hostagent.Logon
 	live      *liveObjects
 	// earlier are changes that nobody waited for any more when the prompt was opened. No call of it begins before they end.
 	earlier []*run
@@ -48,8 +49,8 @@ var (
 	errNoProperty = errors.New("the property cannot be set")
 )
 
-// Prompt opens a PowerShell on a host. Close must be called.
-func (w *World) Prompt(host, directory string) (*Prompt, error) {
+// Prompt opens a PowerShell on a host, as whoever the logon says. Close must be called.
+func (w *World) Prompt(host, directory string, logon hostagent.Logon) (*Prompt, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	target := hostagent.Target{Host: host}
@@ -63,7 +64,7 @@ func (w *World) Prompt(host, directory string) (*Prompt, error) {
 	if err != nil {
 		return nil, &hostagent.Error{Class: hostagent.Unreachable, Op: "open", Target: target, Err: err}
 	}
-	p := &Prompt{session: w.newSession(h, target), directory: clean(directory), live: newLiveObjects()}
+	p := &Prompt{session: w.newSession(h, target), directory: clean(directory), logon: logon, live: newLiveObjects()}
 	for _, r := range h.orphans {
 		if r.batch.Changes() {
 			p.earlier = append(p.earlier, r)
@@ -109,7 +110,7 @@ func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[strin
 	if err := p.wait(ctx); err != nil {
 		return nil, nil, err
 	}
-	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(parameters, args)}}}
+	batch := hostagent.Batch{Logon: p.logon, OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(parameters, args)}}}
 	r, err := p.session.world.begin(p.session, batch, func(r *run) { p.execute(r, args) })
 	if err != nil {
 		return nil, nil, p.session.failure(hostagent.Unreachable, err)
@@ -272,6 +273,9 @@ func told(parameters, args map[string]any) hostagent.Parameters {
 	out := make(hostagent.Parameters, len(args))
 	for name := range parameters {
 		out[name] = toldValue(args[strings.ToLower(name)])
+		if strings.EqualFold(name, "Password") { // the Task Scheduler takes one as text
+			out[name] = hostagent.NewSecret("")
+		}
 	}
 	return out
 }

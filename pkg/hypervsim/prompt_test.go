@@ -17,7 +17,7 @@ type params = map[string]any
 // prompt opens a PowerShell on a host for one test.
 func (f fixture) prompt(host, directory string) prompt {
 	f.Helper()
-	p, err := f.Prompt(host, directory)
+	p, err := f.Prompt(host, directory, "")
 	f.ok(err)
 	f.Cleanup(func() { f.ok(p.Close()) })
 	return prompt{f, p}
@@ -213,7 +213,7 @@ func TestNextPromptWaits(t *testing.T) {
 
 func TestPromptIsLostWithItsHost(t *testing.T) {
 	f := newFixture(t)
-	p, err := f.Prompt("hv02", `C:\`)
+	p, err := f.Prompt("hv02", `C:\`, "")
 	f.ok(err)
 	_, err = f.AddFault(Fault{Cmdlet: "Get-VMHost", Kind: Hang})
 	f.ok(err)
@@ -231,7 +231,7 @@ func TestPromptIsLostWithItsHost(t *testing.T) {
 	if _, _, err := p.Invoke(t.Context(), "Get-VMHost", nil); hostagent.ClassOf(err) != hostagent.Unreachable {
 		t.Errorf("a call after that: %v", err)
 	}
-	if _, err := f.Prompt("hv02", `C:\`); hostagent.ClassOf(err) != hostagent.Unreachable {
+	if _, err := f.Prompt("hv02", `C:\`, ""); hostagent.ClassOf(err) != hostagent.Unreachable {
 		t.Errorf("another prompt: %v", err)
 	}
 }
@@ -304,7 +304,7 @@ func TestCopyItemTakesItsTime(t *testing.T) {
 
 func TestCopyItemEndsWithItsHost(t *testing.T) {
 	f := newFixture(t)
-	p, err := f.Prompt("hv02", `C:\`)
+	p, err := f.Prompt("hv02", `C:\`, "")
 	f.ok(err)
 	f.mu.Lock()
 	f.after(30*time.Second, func() { f.failHost(f.hostNamed("hv02")) })

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"guestclustering.io/operator/pkg/hostagent"
 )
 
 // Task is the action of a scheduled task that has been started.
@@ -12,6 +14,8 @@ type Task struct {
 	Host, Name string
 	// Execute and Arguments are the program and its command line, Directory is where it runs.
 	Execute, Arguments, Directory string
+	// Logon is whose rights it has: the machine's or a user's.
+	Logon hostagent.Logon
 }
 
 // RunTasks says how scheduled tasks run what they are to run: until run returns, the task is running. Its context ends with
@@ -33,6 +37,7 @@ type scheduledTask struct {
 	host       *host
 	path, name string
 	action     *taskPart
+	logon      hostagent.Logon
 	// job is what runs it in place of a program; nil for one that has an action.
 	job *work
 }
@@ -142,7 +147,10 @@ func registerTask(c *call) error {
 		t = &scheduledTask{host: c.host, path: path, name: name}
 		c.host.tasks[key] = t
 	}
-	t.action = action
+	t.action, t.logon = action, hostagent.LogonSystem
+	if c.text("User") != "" {
+		t.logon = hostagent.LogonExplicit
+	}
 	c.did("registered task " + t.String())
 	c.emit(t)
 	return nil
@@ -171,7 +179,7 @@ func (w *World) runInTask(t *scheduledTask) {
 	t.host.runningTasks[running] = true
 	task := Task{
 		Host: t.host.name, Name: t.name, Execute: asText(t.action.record["execute"]), Arguments: asText(t.action.record["argument"]),
-		Directory: asText(t.action.record["workingdirectory"]),
+		Directory: asText(t.action.record["workingdirectory"]), Logon: t.logon,
 	}
 	run := w.runTask
 	w.goroutines.Go(func() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestclustering.io/operator/pkg/hostagent"
 )
 
 // tasks runs scheduled tasks until they are told to end.
@@ -56,7 +58,7 @@ func TestScheduledTask(t *testing.T) {
 		t.Errorf("before its start the task is %s", got)
 	}
 	p.call("Start-ScheduledTask", task)
-	want := Task{Host: "hv02", Name: "id", Execute: "powershell.exe", Arguments: "-NoProfile", Directory: gold}
+	want := Task{Host: "hv02", Name: "id", Execute: "powershell.exe", Arguments: "-NoProfile", Directory: gold, Logon: hostagent.LogonSystem}
 	if got := <-tasks.began; got != want {
 		t.Errorf("it runs %+v, want %+v", got, want)
 	}
@@ -76,7 +78,7 @@ func TestScheduledTask(t *testing.T) {
 func TestScheduledTaskEndsWithItsHost(t *testing.T) {
 	f := newFixture(t)
 	tasks := newTasks(f)
-	p, err := f.Prompt("hv02", `C:\`)
+	p, err := f.Prompt("hv02", `C:\`, "")
 	f.ok(err)
 	task := registered(prompt{f, p})
 	prompt{f, p}.call("Start-ScheduledTask", task)

@@ -52,6 +52,7 @@ var cases = map[string]func(*testing.T, Subject){
 	"any host":               anyHostAnswers,
 	"batches that are wrong": wrongBatchesDoNothing,
 	"secrets":                secretsAreNotEchoed,
+	"logons":                 logonsAnswerAlike,
 	"calls side by side":     callsRunSideBySide,
 	"reading given up":       readingGivenUp,
 	"changing given up":      changingGivenUp,

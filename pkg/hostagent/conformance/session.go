@@ -38,9 +38,16 @@ func open(t *testing.T, s Subject) session {
 // run runs a batch and gives one result for each of its calls.
 func (s session) run(onError hostagent.OnError, calls ...hostagent.Call) hostagent.Results {
 	s.t.Helper()
+	return s.batch(hostagent.Batch{OnError: onError, Calls: calls})
+}
+
+// batch is run for any batch.
+func (s session) batch(b hostagent.Batch) hostagent.Results {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
 	defer cancel()
-	results, err := s.agent.Run(ctx, hostagent.Batch{OnError: onError, Calls: calls})
+	calls := b.Calls
+	results, err := s.agent.Run(ctx, b)
 	if err != nil {
 		s.t.Fatalf("run: %v", err)
 	}

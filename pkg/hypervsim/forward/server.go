@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
@@ -78,10 +79,12 @@ func (s *Server) Close() error {
 }
 
 // Open opens a shell on a host: what one PowerShell process there is told by. Close it when the process has ended.
-func (s *Server) Open(host string) (*Shell, error) { return s.open(host, `C:\Windows\system32`) }
+func (s *Server) Open(host string) (*Shell, error) {
+	return s.open(host, `C:\Windows\system32`, hostagent.LogonNetwork)
+}
 
-func (s *Server) open(host, directory string) (*Shell, error) {
-	prompt, err := s.world.Prompt(host, directory)
+func (s *Server) open(host, directory string, logon hostagent.Logon) (*Shell, error) {
+	prompt, err := s.world.Prompt(host, directory, logon)
 	if err != nil {
 		return nil, err
 	}

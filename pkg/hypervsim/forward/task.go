@@ -28,11 +28,11 @@ func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine string) e
 	if program := path.Base(strings.ReplaceAll(t.Execute, `\`, "/")); !strings.EqualFold(program, "powershell.exe") {
 		return &exec.Error{Name: t.Execute, Err: exec.ErrNotFound}
 	}
-	shell, err := s.open(t.Host, t.Directory)
+	shell, err := s.open(t.Host, t.Directory, t.Logon)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, engine, strings.Fields(t.Arguments)...)
+	cmd := exec.CommandContext(ctx, engine, arguments(t.Arguments)...)
 	cmd.Env = shell.Environment()
 	cmd.WaitDelay = endTimeout
 	err = cmd.Run()
@@ -40,4 +40,14 @@ func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine string) e
 		err = closed
 	}
 	return err
+}
+
+// arguments splits a command line whose last argument alone may be in quotes, and has none itself.
+func arguments(line string) []string {
+	before, quoted, isQuoted := strings.Cut(strings.TrimSuffix(line, `"`), `"`)
+	args := strings.Fields(before)
+	if isQuoted {
+		args = append(args, quoted)
+	}
+	return args
 }

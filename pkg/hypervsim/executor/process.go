@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -39,6 +40,8 @@ type process struct {
 	nonce    string
 	agent    hostagent.Agent
 	slots    chan struct{}
+	// closing is whether bye or the end of the input has come: nobody reads what would be answered.
+	closing atomic.Bool
 	// died says that the way to the host was lost, as the host's own end would.
 	died chan struct{}
 	once sync.Once
@@ -185,6 +188,7 @@ func (p *process) serve(ctx context.Context, frames <-chan session.Frame) int {
 		select {
 		case f, ok := <-frames:
 			if !ok {
+				p.closing.Store(true)
 				return p.finish(ctx)
 			}
 			p.take(ctx, f)
@@ -306,7 +310,9 @@ func (p *process) done(id uint64, answer session.Answer) {
 	p.cancels[id] = nil
 	p.running--
 	p.mu.Unlock()
-	p.say(session.KindResult, id, answer)
+	if !p.closing.Load() {
+		p.say(session.KindResult, id, answer)
+	}
 }
 
 // say writes a frame. What cannot be written nobody reads any more.

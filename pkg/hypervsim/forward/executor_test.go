@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/conformance"
@@ -144,4 +147,35 @@ func (f fixture) hosts() []string {
 		out = append(out, h.Name)
 	}
 	return out
+}
+
+// What a batch calls with another logon is done with it, and the journal tells no password, nor has the host a task left.
+func TestExecutorRunsWithOtherLogons(t *testing.T) {
+	const password = "open sesame"
+	f := newFixture(t, ownNames)
+	host := f.hosts()[1]
+	agent, err := sessions{f, session.Options{}}.Open(t.Context(), hostagent.Target{Host: host})
+	f.ok(err)
+	defer func() { f.ok(agent.Close()) }()
+	user := &hostagent.Credential{User: `CORP\admin`, Password: hostagent.NewSecret(password)}
+	for logon, credential := range map[hostagent.Logon]*hostagent.Credential{hostagent.LogonSystem: nil, hostagent.LogonExplicit: user} {
+		results, err := agent.Run(t.Context(), hostagent.Batch{Logon: logon, Credential: credential, OnError: hostagent.Stop, Calls: []hostagent.Call{cmdlet.Host("h")}})
+		f.ok(err)
+		f.ok(results.Err())
+	}
+	got := map[hostagent.Logon]int{}
+	for _, e := range f.Journal(0) {
+		if raw, err := json.Marshal(e); err != nil || strings.Contains(string(raw), password) {
+			t.Errorf("in the journal: %s, %v", raw, err)
+		}
+		if e.Call != nil && e.Call.Cmdlet == "Get-VMHost" {
+			got[e.Logon]++
+		}
+	}
+	if diff := cmp.Diff(map[hostagent.Logon]int{hostagent.LogonSystem: 1, hostagent.LogonExplicit: 1}, got); diff != "" {
+		t.Errorf("logons of the call (-want +got):\n%s", diff)
+	}
+	if out := f.script(host, `Get-ScheduledTask -TaskPath '\GuestClustering\' -ErrorAction Ignore | ForEach-Object { $_.TaskName }`); out != "" {
+		t.Errorf("there are tasks left: %s", out)
+	}
 }

@@ -146,8 +146,25 @@ func (r *Reconciler) gather(ctx context.Context, gc *v1alpha1.GuestCluster) (*ga
 		}
 		g.usedMACs = usedMACs(others.Items)
 	}
+	if unmade(gc) > 0 {
+		if err := r.readNeighbours(ctx, g); err != nil {
+			return nil, err
+		}
+	}
 	g.again()
 	return g, nil
+}
+
+func (r *Reconciler) readNeighbours(ctx context.Context, g *gathered) error {
+	var rules v1alpha1.AntiAffinityGroupList
+	var all v1alpha1.GuestClusterList
+	for _, list := range []client.ObjectList{&rules, &all} {
+		if err := r.Client.List(ctx, list, client.InNamespace(g.gc.Namespace)); err != nil {
+			return fmt.Errorf("listing what stays apart from the guest cluster: %w", err)
+		}
+	}
+	g.neighbours = neighbours(g.gc, rules.Items, all.Items)
+	return nil
 }
 
 func (r *Reconciler) release(ctx context.Context, g *gathered) error {

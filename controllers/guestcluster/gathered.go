@@ -23,6 +23,8 @@ type gathered struct {
 	disks    []wantedDisk
 	group    *v1alpha1.AntiAffinityGroup
 	usedMACs map[hyperv.MAC]bool
+	// neighbours are read while a member is not made yet.
+	neighbours []plan.Neighbour
 
 	// waits and blocks come from Kubernetes objects; plan has those that come from the hosts.
 	waits  []plan.Wait
@@ -71,6 +73,7 @@ func (g *gathered) resolve() (plan.GuestCluster, *plan.Block) {
 		Namespace: gc.Namespace, Name: gc.Name, Deletion: g.deletion(), NewAllowed: g.hosts.Allowed,
 		Machine: plan.Machine{Image: gc.Status.EffectiveImage, Pool: gc.Status.StoragePoolPath, Processors: int64(gc.Spec.Machine.CPUs), MemoryBytes: gc.Spec.Machine.Memory.Startup.Value()},
 	}
+	want.Neighbours = g.neighbours
 	if g.group != nil {
 		want.ClassName = g.group.Status.ClassName
 	}
@@ -276,6 +279,43 @@ func (g *gathered) lacksAddresses() bool {
 		}
 	}
 	return false
+}
+
+// unmade is how many members of a guest cluster were not made yet. One that is being deleted makes none.
+func unmade(gc *v1alpha1.GuestCluster) int {
+	if !gc.DeletionTimestamp.IsZero() {
+		return 0
+	}
+	n := 0
+	for _, name := range v1alpha1.MemberNames(gc) {
+		if !slices.ContainsFunc(gc.Status.Members, func(m v1alpha1.MemberStatus) bool { return m.Name == name && m.VMID != "" }) {
+			n++
+		}
+	}
+	return n
+}
+
+// neighbours are the guest clusters that rules keep apart from one, by name.
+func neighbours(gc *v1alpha1.GuestCluster, rules []v1alpha1.AntiAffinityGroup, all []v1alpha1.GuestCluster) []plan.Neighbour {
+	apart := map[string]bool{}
+	for _, rule := range rules {
+		names := func(name string) bool {
+			return slices.ContainsFunc(rule.Spec.GuestClusters, func(ref v1alpha1.GuestClusterReference) bool { return ref.Name == name })
+		}
+		if !rule.DeletionTimestamp.IsZero() || rule.Spec.HostClusterRef != gc.Spec.HostClusterRef || !names(gc.Name) {
+			continue
+		}
+		for _, ref := range rule.Spec.GuestClusters {
+			apart[ref.Name] = ref.Name != gc.Name
+		}
+	}
+	var out []plan.Neighbour
+	for i := range all {
+		if other := &all[i]; other.Namespace == gc.Namespace && apart[other.Name] && other.Spec.HostClusterRef == gc.Spec.HostClusterRef {
+			out = append(out, plan.Neighbour{Name: other.Name, UID: string(other.UID), Unmade: unmade(other)})
+		}
+	}
+	return out
 }
 
 // runs reports whether the plan's steps may be run.

@@ -4,6 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers/hostref"
 	"guestclustering.io/operator/pkg/execute"
@@ -29,5 +33,44 @@ func TestNext(t *testing.T) {
 				t.Errorf("comes back after %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestNeighbours(t *testing.T) {
+	on := v1alpha1.HostClusterReference{Name: "rack1"}
+	now := metav1.Now()
+	cluster := func(name string, change func(*v1alpha1.GuestCluster)) v1alpha1.GuestCluster {
+		gc := v1alpha1.GuestCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "payments", Name: name, UID: types.UID("u-" + name)}}
+		gc.Spec.HostClusterRef, gc.Spec.Members.Count = on, new(int32(2))
+		if change != nil {
+			change(&gc)
+		}
+		return gc
+	}
+	rule := func(names ...string) v1alpha1.AntiAffinityGroup {
+		r := v1alpha1.AntiAffinityGroup{Spec: v1alpha1.AntiAffinityGroupSpec{HostClusterRef: on}}
+		for _, name := range names {
+			r.Spec.GuestClusters = append(r.Spec.GuestClusters, v1alpha1.GuestClusterReference{Name: name})
+		}
+		return r
+	}
+	ends := rule("sql", "last")
+	ends.DeletionTimestamp = &now
+	elsewhere := rule("sql", "last")
+	elsewhere.Spec.HostClusterRef.Name = "rack2"
+	all := []v1alpha1.GuestCluster{
+		cluster("sql", nil),
+		cluster("dtc", func(gc *v1alpha1.GuestCluster) {
+			gc.Status.Members = []v1alpha1.MemberStatus{{Name: "DTC-1", VMID: "a"}, {Name: "DTC-2"}}
+		}),
+		cluster("goes", func(gc *v1alpha1.GuestCluster) { gc.DeletionTimestamp = &now }),
+		cluster("away", func(gc *v1alpha1.GuestCluster) { gc.Spec.HostClusterRef.Name = "rack2" }),
+		cluster("dtc", func(gc *v1alpha1.GuestCluster) { gc.Namespace = "web" }),
+		cluster("stranger", nil), cluster("last", nil), cluster("new", nil),
+	}
+	rules := []v1alpha1.AntiAffinityGroup{rule("sql"), rule("sql", "dtc", "goes", "away"), rule("new", "sql", "nobody"), rule("stranger", "dtc"), ends, elsewhere}
+	want := []plan.Neighbour{{Name: "dtc", UID: "u-dtc", Unmade: 1}, {Name: "goes", UID: "u-goes"}, {Name: "new", UID: "u-new", Unmade: 2}}
+	if diff := cmp.Diff(want, neighbours(&all[0], rules, all)); diff != "" {
+		t.Errorf("who stays apart from sql (-want +got):\n%s", diff)
 	}
 }

@@ -26,6 +26,8 @@ type GuestCluster struct {
 	Released []string
 	// ClassName is the anti-affinity class of its members, so that new ones are placed apart from the first.
 	ClassName string
+	// Neighbours are the other guest clusters that some rule keeps apart from this one, as far as the API tells.
+	Neighbours []Neighbour
 	// Deletion is empty while the guest cluster is wanted.
 	Deletion Deletion
 	// NewAllowed is whether the namespace may get anything new on this host cluster.
@@ -43,6 +45,13 @@ const (
 	// Leave leaves them as they are.
 	Leave Deletion = "Orphan"
 )
+
+// Neighbour is a guest cluster whose members shall share no host with another one's.
+type Neighbour struct {
+	Name, UID string
+	// Unmade is how many of its members were not made yet.
+	Unmade int
+}
 
 // Machine is what all members have in common.
 type Machine struct {

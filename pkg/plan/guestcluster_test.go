@@ -520,6 +520,54 @@ func TestNewMemberAvoidsItsClass(t *testing.T) {
 	}
 }
 
+// Two guest clusters that a rule keeps apart, asked for together and planned on the same snapshot, choose four hosts.
+func TestNeighboursMadeTogether(t *testing.T) {
+	for _, uids := range [][2]string{{"u-1", "u-2"}, {"u-2", "u-1"}, {"x", "y"}, {"same", "same-2"}} {
+		seen := rack()
+		seen.Groups, seen.Folders = nil, nil
+		seen.Hosts = []hyperv.Host{host("hv01"), host("hv02"), host("hv03"), host("hv04")}
+		wants := []plan.GuestCluster{sql(), sql()}
+		for i := range wants {
+			w := &wants[i]
+			w.Name = []string{"dtc", "sql"}[i]
+			w.Neighbours = []plan.Neighbour{{Name: []string{"sql", "dtc"}[i], UID: uids[1-i], Unmade: 2}}
+			for j := range w.Members {
+				m := &w.Members[j]
+				m.Name, m.RecordedID = w.Name+m.Name, ""
+				m.Stamp.UID, m.Stamp.Member = uids[i], m.Name
+				m.Folder = hyperv.FolderPath(gold, m.Stamp)
+				f := asFolder(*m)
+				f.Folders = nil
+				seen.Folders = append(seen.Folders, f)
+			}
+		}
+		chosen := map[string]int{}
+		for _, w := range wants {
+			for _, s := range plan.ForGuestCluster(w, seen).Steps {
+				chosen[s.Batch.Target.Host]++
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"hv01": 1, "hv02": 1, "hv03": 1, "hv04": 1}, chosen); diff != "" {
+			t.Errorf("hosts of two guest clusters with UIDs %v (-want +got):\n%s", uids, diff)
+		}
+	}
+}
+
+// What is there already counts before any rule gave it a class name.
+func TestNewMemberAvoidsItsNeighbours(t *testing.T) {
+	want, seen := sql(), rack()
+	neverMade(&want)
+	copied(seen)
+	want.Neighbours = []plan.Neighbour{{Name: "dtc", UID: "u-dtc"}}
+	folder := gold + `\payments.DTC-1.u-dtc`
+	seen.Folders = append(seen.Folders, hyperv.Folder{Path: folder, Readable: true, Stamp: hyperv.Stamp{Namespace: "payments", Kind: hyperv.KindGuestCluster, Name: "dtc", UID: "u-dtc", Member: "DTC-1"}})
+	seen.Hosts[1].Machines = append(seen.Hosts[1].Machines, hyperv.Machine{ID: "dtc", HostName: "hv02", Location: folder})
+	seen.Hosts[2].Machines = append(seen.Hosts[2].Machines, hyperv.Machine{ID: "x"}, hyperv.Machine{ID: "y"})
+	if got := plan.ForGuestCluster(want, seen).Steps[0].Batch.Target.Host; got != "hv03" {
+		t.Errorf("the new member goes to %s, want hv03", got)
+	}
+}
+
 func TestNotReadYet(t *testing.T) {
 	want := []string{`wait (HostUnreachable): the host cluster has not been read yet`}
 	if diff := cmp.Diff(want, show(plan.ForGuestCluster(sql(), nil))); diff != "" {

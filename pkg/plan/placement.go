@@ -98,6 +98,10 @@ type placement struct {
 	seen *hyperv.Snapshot
 	// taken counts the members of the guest cluster on a host, those planned in this pass included.
 	taken map[string]int
+	// near counts the neighbours' members on a host: those that are there, and those that are expected.
+	near map[string]int
+	// expected is whether near has those that are expected.
+	expected bool
 	// promised is the memory that this pass has given out already.
 	promised map[string]int64
 	// copying is what copies of the image will take of the pool's volume yet: those under way and those planned in this pass.
@@ -105,7 +109,7 @@ type placement struct {
 }
 
 func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
-	p := &placement{want: want, seen: seen, taken: map[string]int{}, promised: map[string]int64{}}
+	p := &placement{want: want, seen: seen, taken: map[string]int{}, near: map[string]int{}, promised: map[string]int64{}}
 	for _, m := range want.Members {
 		if vm, presence := findMember(m, seen); presence == hyperv.Known {
 			p.taken[vm.HostName]++
@@ -117,6 +121,31 @@ func newPlacement(want GuestCluster, seen *hyperv.Snapshot) *placement {
 		}
 	}
 	return p
+}
+
+// expect counts the neighbours' members that are there. Of two guest clusters that were asked for together, the later by name
+// also leaves room for what the other is about to make: both see the same, and shall not choose the same hosts.
+func (p *placement) expect(fit []*hyperv.Host, need requirement) {
+	if p.expected {
+		return
+	}
+	p.expected = true
+	neighbours := slices.SortedFunc(slices.Values(p.want.Neighbours), func(a, b Neighbour) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range p.seen.Hosts {
+		for j := range p.seen.Hosts[i].Machines {
+			stamp, stamped := p.seen.StampOf(&p.seen.Hosts[i].Machines[j])
+			if stamped && slices.ContainsFunc(neighbours, func(n Neighbour) bool { return n.UID == stamp.UID }) {
+				p.near[p.seen.Hosts[i].Name]++
+			}
+		}
+	}
+	for _, n := range neighbours {
+		for range n.Unmade {
+			if n.Name < p.want.Name {
+				p.near[p.best(fit, need, n.UID).Name]++
+			}
+		}
+	}
 }
 
 // takeRoom takes room for a copy of the image, if the volume has it. While no host has told the image's length, it has.
@@ -147,9 +176,7 @@ func (p *placement) remaining(m Member) int64 {
 	return max(left, 0)
 }
 
-// choose finds the host for a new member: where the fewest members of its guest cluster are, then the fewest machines
-// of its anti-affinity classes, then the fewest machines; equal hosts in an order of the member's own, so that many guest
-// clusters do not all begin at the same host. Without a host it says why of the last one by name.
+// choose finds the host for a new member, the best of those that can take it. Without one it says why of the last by name.
 func (p *placement) choose(m Member) (*hyperv.Host, string) {
 	need := requirement{memoryBytes: p.want.Machine.MemoryBytes, version: commonVersion(p.seen), classNames: []string{p.want.ClassName}}
 	for _, n := range m.Networks {
@@ -169,15 +196,24 @@ func (p *placement) choose(m Member) (*hyperv.Host, string) {
 	if len(fit) == 0 {
 		return nil, reason
 	}
-	best := slices.MinFunc(fit, func(a, b *hyperv.Host) int {
-		return cmp.Or(
-			cmp.Compare(p.taken[a.Name], p.taken[b.Name]),
-			cmp.Compare(conflicts(a.Name, need, p.seen), conflicts(b.Name, need, p.seen)),
-			cmp.Compare(len(a.Machines), len(b.Machines)),
-			cmp.Compare(hash(m.Stamp.UID, a.Name), hash(m.Stamp.UID, b.Name)),
-		)
-	})
+	p.expect(fit, need)
+	best := p.best(fit, need, m.Stamp.UID)
 	p.taken[best.Name]++
 	p.promised[best.Name] += p.want.Machine.MemoryBytes
 	return best, ""
+}
+
+// best is the host with the fewest members of the guest cluster, then the fewest of its neighbours, then the fewest machines
+// of its anti-affinity classes, then the fewest machines; equal hosts in an order of the guest cluster's own, so that many
+// of them do not all begin at the same host.
+func (p *placement) best(fit []*hyperv.Host, need requirement, uid string) *hyperv.Host {
+	return slices.MinFunc(fit, func(a, b *hyperv.Host) int {
+		return cmp.Or(
+			cmp.Compare(p.taken[a.Name], p.taken[b.Name]),
+			cmp.Compare(p.near[a.Name], p.near[b.Name]),
+			cmp.Compare(conflicts(a.Name, need, p.seen), conflicts(b.Name, need, p.seen)),
+			cmp.Compare(len(a.Machines), len(b.Machines)),
+			cmp.Compare(hash(uid, a.Name), hash(uid, b.Name)),
+		)
+	})
 }

@@ -61,6 +61,7 @@ func TestDriverConformsWithARealPowerShell(t *testing.T) {
 			w.Close()
 			ok(t, server.Close())
 		})
+		server.RunTasks(engine, slog.New(slog.DiscardHandler))
 		s.becomePowerShell(server, engine)
 		subject := s.subject(w)
 		subject.Start = time.Second

@@ -176,6 +176,7 @@ func (r *cluster) powerShell(t testing.TB, engine string) wsman.Program {
 			t.Error(err)
 		}
 	})
+	server.RunTasks(engine, slog.New(slog.DiscardHandler))
 	return server.Program(engine)
 }
 

@@ -7,6 +7,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hostagent"
@@ -98,6 +100,23 @@ var _ = Describe("What changes behind the operator's back", func() {
 		isMended(func() error { return s.world.TurnOffVM(one) })
 		By("shutting a machine down from inside")
 		isMended(func() error { return s.world.ShutDownVM(two) })
+
+		By("reading what was mended, each as an event of its own")
+		Eventually(func() ([]string, error) {
+			var list eventsv1.EventList
+			err := c.List(ctx, &list, client.InNamespace(s.namespace))
+			var told []string
+			for _, e := range list.Items {
+				told = append(told, e.Regarding.Kind+" "+e.Reason+": "+e.Note)
+			}
+			return told, err
+		}).Should(ContainElements(
+			MatchRegexp(`^AntiAffinityGroup Repairing: give class name \S+ back to FILES-1$`),
+			MatchRegexp(`^GuestCluster Repairing: FILES-2 on hv0\d: attach disk data$`),
+			MatchRegexp(`^GuestCluster Repairing: FILES-1 on hv0\d: add adapter cluster, put adapter cluster into its VLAN$`),
+			MatchRegexp(`^GuestCluster Repairing: FILES-1 on hv0\d: make it a clustered role$`),
+			MatchRegexp(`^GuestCluster Starting: FILES-2 on hv0\d: start it$`),
+		))
 
 		By("changing an address, which cannot be put back while the machine runs")
 		Expect(s.world.SetMAC(one, "client", "02-A1-01-00-99-99")).To(Succeed())

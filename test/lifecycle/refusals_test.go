@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hypervsim"
 )
 
 var _ = Describe("What cannot be", func() {
@@ -17,6 +18,8 @@ var _ = Describe("What cannot be", func() {
 		pool := func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.StoragePool = "silver" }
 		image := func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.Image = "ws2025" }
 		network := func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.Networks[0].HostNetwork = "dmz" }
+		memory := func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.Memory.Startup = resource.MustParse("512Gi") }
+		cpus := func(gc *v1alpha1.GuestCluster) { gc.Spec.Machine.CPUs = 128 }
 		nowhere := func(gc *v1alpha1.GuestCluster) { gc.Spec.HostClusterRef.Name = "nowhere" }
 		hc := "HostCluster " + s.hostCluster
 		for name, tc := range map[string]struct {
@@ -26,6 +29,8 @@ var _ = Describe("What cannot be", func() {
 			"pool":    {pool, "False PoolMissing: " + hc + " has no storage pool silver; ask the platform team which there are", "True PoolMissing: "},
 			"image":   {image, "False ImageMissing: " + hc + " has no image ws2025; ask the platform team which there are", "True ImageMissing: "},
 			"network": {network, "False NetworkMissing: " + hc + " has no network dmz; ask the platform team which there are", "True NetworkMissing: "},
+			"memory":  {memory, "False NotEnoughHosts: no host has as much memory as spec.machine.memory.startup asks for: ask for less, or ask the platform team for a larger host", "True NotEnoughHosts: "},
+			"cpus":    {cpus, "False NotEnoughHosts: no host has as many processors as spec.machine.cpus asks for: ask for less, or ask the platform team for a larger host", "True NotEnoughHosts: "},
 			"nowhere": {nowhere, "False HostClusterNotFound: there is no HostCluster nowhere; create it, or name another one in spec.hostClusterRef", "True HostClusterNotFound: "},
 		} {
 			gc := s.guestCluster(ctx, name, noDisks, tc.edit)
@@ -40,6 +45,15 @@ var _ = Describe("What cannot be", func() {
 			d.Spec.Provisioning, d.Spec.Size = v1alpha1.ProvisioningFixed, resource.MustParse("40Ti")
 		})
 		Eventually(stalled(ctx, big)).Should(Equal("True PoolFull: storage pool C:\\ClusterStorage\\Gold has too little free space for a fixed disk of this size: ask the platform team for room, or use provisioning Dynamic"))
+
+		By("filling the pool up")
+		Expect(s.world.AddFile(`C:\ClusterStorage\Gold\Backup\full.vhdx`, s.world.State().Volumes[0].FreeBytes-hypervsim.GiB)).To(Succeed())
+		s.polls(1)
+		full := s.guestCluster(ctx, "full", noDisks)
+		Eventually(stalled(ctx, full)).Should(Equal(`True PoolFull: storage pool C:\ClusterStorage\Gold has too little free space for a copy of the image for FULL-1: ask the platform team for room`))
+		s.delete(ctx, full)
+		Eventually(gone(ctx, full)).Should(BeTrue())
+		Expect(s.world.RemoveFile(`C:\ClusterStorage\Gold\Backup\full.vhdx`)).To(Succeed())
 		Expect(s.cmdlets(0)).To(BeEmpty())
 
 		By("offering the pool after all")

@@ -739,6 +739,19 @@ func TestArbiter(t *testing.T) {
 	})
 }
 
+// What a host is like, it told before: a machine that only a silent host is large enough for is not called too large.
+func TestSizeOfASilentHost(t *testing.T) {
+	polling(t, nil, func(t *testing.T, b *bench) {
+		b.with(func() { b.fails["hv03"] = errors.New("connection refused") })
+		b.cluster.Refresh(t.Context())
+		seen, _ := b.cluster.Snapshot()
+		h, _ := seen.Host("hv03")
+		if h.Answered || h.Processors != 32 || h.MemoryBytes != 64<<30 || h.FreeMemoryBytes != 0 {
+			t.Errorf("the silent host is %+v", h)
+		}
+	})
+}
+
 func TestSet(t *testing.T) {
 	polling(t, nil, func(t *testing.T, b *bench) {
 		same := b.pool.Set("rack1", b.conf)

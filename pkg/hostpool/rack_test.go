@@ -70,7 +70,7 @@ func newRack() *rack {
 	}
 	host := func(name string, machines ...hyperv.Machine) *hyperv.Host {
 		return &hyperv.Host{
-			Name: name, Build: hyperv.Build2022, FreeMemoryBytes: 48 << 30, Switches: []string{"vSwitch"}, SupportedVersions: []string{"10.0"},
+			Name: name, Build: hyperv.Build2022, Processors: 32, MemoryBytes: 64 << 30, FreeMemoryBytes: 48 << 30, Switches: []string{"vSwitch"}, SupportedVersions: []string{"10.0"},
 			MACPool: hyperv.MACRange{First: 0x00155D400000, Last: 0x00155D4000FF}, Machines: machines,
 		}
 	}
@@ -257,9 +257,9 @@ func (r *rack) values(h *hyperv.Host, c hostagent.Call) []hostagent.Object {
 func hostValues(h *hyperv.Host, cmdlet string, c hostagent.Call) []hostagent.Object {
 	switch cmdlet {
 	case "Get-CimInstanceWin32_OperatingSystem":
-		return []hostagent.Object{{"BuildNumber": fmt.Sprint(h.Build), "FreePhysicalMemory": int(h.FreeMemoryBytes >> 10), "LastBootUpTime": h.BootTime.Format(time.RFC3339Nano)}}
+		return []hostagent.Object{{"BuildNumber": fmt.Sprint(h.Build), "TotalVisibleMemorySize": int(h.MemoryBytes >> 10), "FreePhysicalMemory": int(h.FreeMemoryBytes >> 10), "LastBootUpTime": h.BootTime.Format(time.RFC3339Nano)}}
 	case "Get-VMHost":
-		return []hostagent.Object{{"MacAddressMinimum": h.MACPool.First.String(), "MacAddressMaximum": h.MACPool.Last.String(), "SupportedVmVersions": list(h.SupportedVersions)}}
+		return []hostagent.Object{{"LogicalProcessorCount": int(h.Processors), "MacAddressMinimum": h.MACPool.First.String(), "MacAddressMaximum": h.MACPool.Last.String(), "SupportedVmVersions": list(h.SupportedVersions)}}
 	case "Get-VMSwitch":
 		return objects(h.Switches, func(s string) hostagent.Object { return hostagent.Object{"Name": s} })
 	case "Get-VM":

@@ -116,6 +116,11 @@ var classByHResult = map[string]Class{
 	"0x80070005": Forbidden, // E_ACCESSDENIED
 	"0x80070020": Busy,      // ERROR_SHARING_VIOLATION
 	"0x80070032": Unsupported,
+	// Registering a task for a user: a wrong password, no right to log on as a batch job, and a policy that lets no password
+	// be stored.
+	"0x8007052E": Unauthenticated,
+	"0x80070569": Forbidden,
+	"0x80070520": Forbidden,
 	"0x80070070": Capacity, // ERROR_DISK_FULL
 	"0x80070050": Conflict, // ERROR_FILE_EXISTS
 	"0x800700B7": Conflict, // ERROR_ALREADY_EXISTS

@@ -7,7 +7,8 @@
 //	req <id> <body>    a Request; an id is used once, and a request that arrives twice runs once
 //	can <id>           gives a request up: no call of it that has not begun begins
 //	ping <id>
-//	bye                takes no more: changes under way are finished, then the process ends; so does the end of the input
+//	bye                takes no more: changes under way are finished, then the process ends; so does the end of the input;
+//	                   nothing is answered any more
 //
 // What comes back stands between whatever else is written there, told apart by the nonce that the opening gave:
 //

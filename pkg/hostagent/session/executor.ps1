@@ -7,8 +7,12 @@
 # What it may run. The cmdlets of the table ($Surface), and the named functions: those of this text that have a
 # [CmdletBinding()]. Everything else is answered with CommandNotFoundException and is not run.
 #
-# What it leaves behind. Nothing: no file, no service, no listener. It ends with its standard input. Secrets arrive in a
-# request and become a SecureString or a PSCredential as it is read; no answer holds them.
+# With whose rights. The session's own; a batch that asks for the machine's or for a user's runs in a scheduled task for as
+# long as it takes, in a process with this same text (RunInTask).
+#
+# What it leaves behind. Nothing: no file, no service, no listener; a task that a lost session left goes at the next start. It
+# ends with its standard input. Secrets arrive in a request and become a SecureString or a PSCredential as it is read; no
+# answer holds them.
 #
 # The wire. Lines of ASCII. In: the hello, then "req <id> <body>", "can <id>", "ping <id>", "bye". Out:
 # "@HV1 <nonce> <kind> <id> <body>" with the kinds hello, ready, res and pong. A body is base64 of gzip of JSON.

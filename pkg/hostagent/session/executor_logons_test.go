@@ -186,9 +186,7 @@ func TestExecutorSaysWhyThereIsNoTask(t *testing.T) {
 			if names := d.names(); len(names) > 0 || count() != 0 {
 				t.Errorf("afterwards there are the tasks %q, and the batch ran %d times", names, count())
 			}
-			if pong := e.ping(); pong.Running != 0 {
-				t.Errorf("afterwards: %+v", pong)
-			}
+			e.rest()
 		})
 	}
 }
@@ -292,8 +290,7 @@ func TestExecutorSweepsNoTaskOfOthers(t *testing.T) {
 	}
 	first.send(session.KindCancel, 1000, nil)
 	first.answer(1000)
-	for first.ping().Running > 0 {
-	}
+	first.rest()
 	if names := d.names(); len(names) > 0 {
 		t.Errorf("afterwards the tasks are %q", names)
 	}

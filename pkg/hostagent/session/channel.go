@@ -176,7 +176,7 @@ func (c *channel) abandon(ctx context.Context, r *call) ([]byte, error) {
 	if r.changes {
 		class = hostagent.OutcomeUnknown
 	}
-	return nil, failed(class, context.Cause(ctx))
+	return nil, failed(class, fmt.Errorf("given up before the host answered: %w", context.Cause(ctx)))
 }
 
 // settle ends a call. The caller holds mu.

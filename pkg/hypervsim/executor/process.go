@@ -262,8 +262,12 @@ func (p *process) request(ctx context.Context, f session.Frame) {
 		}
 	}
 	p.batches.Go(func() {
-		defer ended()
-		p.run(ctx, f.ID, batch)
+		answer, ok := p.run(ctx, batch)
+		// Before the answer, which may wait for somebody who reads it.
+		ended()
+		if ok {
+			p.done(f.ID, answer)
+		}
 	})
 }
 
@@ -279,25 +283,25 @@ func read(body []byte) (session.Request, hostagent.Batch, error) {
 	return request, batch, batch.Validate()
 }
 
-// run runs a batch when there is a place for it.
-func (p *process) run(ctx context.Context, id uint64, batch hostagent.Batch) {
+// run runs a batch when there is a place for it. It gives no answer when the way to the host was lost.
+func (p *process) run(ctx context.Context, batch hostagent.Batch) (answer session.Answer, ok bool) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		p.done(id, session.Answer{Cancelled: true})
-		return
+		return session.Answer{Cancelled: true}, true
 	}
 	results, err := p.agent.Run(ctx, batch)
 	switch {
 	case err == nil:
-		p.done(id, session.Answer{Results: results})
+		return session.Answer{Results: results}, true
 	case ctx.Err() != nil:
-		p.done(id, session.Answer{Cancelled: true})
+		return session.Answer{Cancelled: true}, true
 	case errors.Is(err, hostagent.Invalid):
-		p.done(id, session.Answer{Unreadable: err.Error()})
+		return session.Answer{Unreadable: err.Error()}, true
 	default:
 		p.once.Do(func() { close(p.died) })
+		return session.Answer{}, false
 	}
 }
 

@@ -290,6 +290,25 @@ func TestAProcessWaitsForTheChangesOfOthers(t *testing.T) {
 	})
 }
 
+// Whoever left a process reads nothing of it any more. That its answer cannot be written keeps nobody waiting.
+func TestAnAnswerThatNobodyReadsIsNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		e := executor.New(w)
+		left := start(t, e, executor.Process{Host: "hv02"})
+		left.want("hello ready{}")
+		for id := range uint64(cap(left.frames) + 1) {
+			left.send(session.KindPing, id)
+		}
+		left.request(1000, "New-VM")
+		second := start(t, e, executor.Process{Host: "hv02"})
+		second.want("hello")
+		w.answers["New-VM"] <- nil
+		second.want("ready{}")
+		left.came() // so that it can end
+	})
+}
+
 func TestHello(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		boot := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

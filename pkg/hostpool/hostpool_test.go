@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -765,14 +766,14 @@ func TestSet(t *testing.T) {
 		if len(b.asked()) == 0 {
 			t.Error("more to read is not read at once")
 		}
-		opened := 0
+		var opened atomic.Int32
 		b.conf.DriverKey, b.conf.Driver = "b", openings{b.conf.Driver, &opened}
 		before, _ := b.cluster.Snapshot()
 		if again := b.pool.Set("rack1", b.conf); again != b.cluster {
 			t.Error("another way to the hosts makes another cluster, which remembers nothing")
 		}
 		pass(time.Second)
-		if opened == 0 {
+		if opened.Load() == 0 {
 			t.Error("the other driver is not used")
 		}
 		if now, _ := b.cluster.Snapshot(); now.Memory.CompleteSnapshots <= before.Memory.CompleteSnapshots {
@@ -784,11 +785,11 @@ func TestSet(t *testing.T) {
 // openings counts the sessions that a driver opens.
 type openings struct {
 	hostagent.Driver
-	n *int
+	n *atomic.Int32
 }
 
 func (o openings) Open(ctx context.Context, target hostagent.Target) (hostagent.Agent, error) {
-	*o.n++
+	o.n.Add(1)
 	return o.Driver.Open(ctx, target)
 }
 

@@ -3,6 +3,8 @@ package hostpool
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -53,13 +55,23 @@ func (s *sessions) open(ctx context.Context, target hostagent.Target) (hostagent
 	if err != nil {
 		return nil, err
 	}
+	kept, err := s.keep(target, agent)
+	if kept != agent {
+		// It was not needed, so how its end goes tells nothing.
+		_ = agent.Close()
+	}
+	return kept, err
+}
+
+// keep gives the agent to use: one that was opened meanwhile, or this one.
+func (s *sessions) keep(target hostagent.Target, agent hostagent.Agent) (hostagent.Agent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errors.Join(ended(target), agent.Close())
+		return nil, ended(target)
 	}
 	if other, raced := s.agents[target.Host]; raced {
-		return other, agent.Close()
+		return other, nil
 	}
 	s.agents[target.Host] = agent
 	return agent, nil
@@ -84,15 +96,18 @@ func ended(target hostagent.Target) error {
 	return &hostagent.Error{Class: hostagent.Canceled, Op: "open", Target: target, Err: errors.New("the host cluster is not polled any more")}
 }
 
-// close ends every session, and those that are being opened.
+// close ends every session, side by side, and those that are being opened. A host that does not answer takes its time.
 func (s *sessions) close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
-	var errs []error
-	for host, agent := range s.agents {
-		errs = append(errs, agent.Close())
-		delete(s.agents, host)
+	agents := slices.Collect(maps.Values(s.agents))
+	clear(s.agents)
+	s.mu.Unlock()
+	errs := make([]error, len(agents))
+	var wait sync.WaitGroup
+	for i, agent := range agents {
+		wait.Go(func() { errs[i] = agent.Close() })
 	}
+	wait.Wait()
 	return errors.Join(errs...)
 }

@@ -442,7 +442,7 @@ function Tidy($shared) {
     $changing = 0
     foreach ($job in @($shared.Jobs.Values)) {
         if (-not $job.Run.IsCompleted) {
-            if ($job.Changes) { $changing++ }
+            if ($job.Changes -and -not $job.Ended) { $changing++ } # an answer that nobody reads changes nothing more
             continue
         }
         if ($job.Answer.Wait(0)) { # it broke down before its answer: nobody saw its end

@@ -55,33 +55,31 @@ func (o Objects) credentials(ctx context.Context, ref v1alpha1.CredentialsSecret
 }
 
 func (o Objects) caBundle(ctx context.Context, from *v1alpha1.CABundle, k *Keys) error {
-	if from == nil {
+	switch {
+	case from == nil:
 		return nil
-	}
-	var kind, text string
-	var ref *v1alpha1.KeyReference
-	var obj client.Object
-	if ref = from.ConfigMapRef; ref != nil {
+	case from.ConfigMapRef != nil:
 		var m corev1.ConfigMap
-		kind, obj = "ConfigMap", &m
-		if err := o.get(ctx, kind, ref.Name, &m); err != nil {
+		if err := o.get(ctx, "ConfigMap", from.ConfigMapRef.Name, &m); err != nil {
 			return err
 		}
-		text = m.Data[ref.Key]
-	} else {
-		ref = from.SecretRef
+		return o.take("ConfigMap", *from.ConfigMapRef, []byte(m.Data[from.ConfigMapRef.Key]), &m, k)
+	default:
 		var s corev1.Secret
-		kind, obj = "Secret", &s
-		if err := o.get(ctx, kind, ref.Name, &s); err != nil {
+		if err := o.get(ctx, "Secret", from.SecretRef.Name, &s); err != nil {
 			return err
 		}
-		text = string(s.Data[ref.Key])
+		return o.take("Secret", *from.SecretRef, s.Data[from.SecretRef.Key], &s, k)
 	}
-	if text == "" {
+}
+
+// take keeps the authorities' certificates that an object holds under a key.
+func (o Objects) take(kind string, ref v1alpha1.KeyReference, certificates []byte, of client.Object, k *Keys) error {
+	if len(certificates) == 0 {
 		return blocked(v1alpha1.ReasonSecretMissing, "%s %s/%s has no key %s; put the authorities' certificates there, in PEM", kind, o.Namespace, ref.Name, ref.Key)
 	}
-	k.CABundle = []byte(text)
-	k.Version += " " + version(obj)
+	k.CABundle = certificates
+	k.Version += " " + version(of)
 	return nil
 }
 

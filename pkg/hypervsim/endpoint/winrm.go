@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim/control"
@@ -80,8 +79,7 @@ func (a winRMAPI) handleClearFaults(s *wsman.Server, w http.ResponseWriter, r *h
 }
 
 func (a winRMAPI) handleRestart(s *wsman.Server, w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
 	s.Restart()
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "Restarted WinRM", slog.String("host", r.PathValue("host")), slog.Duration("took", time.Since(began)))
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "Restarted WinRM", slog.String("host", r.PathValue("host")))
 	w.WriteHeader(http.StatusNoContent)
 }

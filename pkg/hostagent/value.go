@@ -2,6 +2,7 @@ package hostagent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,7 +32,11 @@ type (
 )
 
 // Secret is a text that no formatting, logging or ordinary JSON encoding shows. Only EncodeBatch writes it.
-type Secret struct{ text string }
+type Secret struct {
+	text string
+	// mark is shown in place of the text; empty is redacted.
+	mark string
+}
 
 // Credential is a user name with its password.
 type Credential struct {
@@ -65,14 +70,22 @@ func (s Secret) Reveal() string { return s.text }
 
 const redacted = "[secret]"
 
+// NewMark stands in a journal for a secret that is not kept there. It holds and shows the mark alone, which tells nobody
+// what the secret was.
+func NewMark(mark string) Secret { return Secret{text: mark, mark: mark} }
+
 // String hides the text.
-func (Secret) String() string { return redacted }
+func (s Secret) String() string { return cmp.Or(s.mark, redacted) }
 
 // Format hides the text from every formatting verb, also those that are wrong for a text.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalJSON hides the text: a batch leaves for a host through EncodeBatch alone.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`{"$secret":"` + redacted + `"}`), nil }
+func (s Secret) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"$secret": s.String()})
+}
+
+func (s Secret) hidden() Secret { return NewMark(s.String()) }
 
 // Texts makes a List of texts.
 func Texts(texts ...string) List {
@@ -146,14 +159,14 @@ func wireValue(v Value) (any, error) {
 }
 
 // Format hides the password also where fmt would follow a pointer to it, past the secret's own Format.
-func (c Credential) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%s %s}", c.User, redacted) }
+func (c Credential) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%s %s}", c.User, c.Password) }
 
 func (c Credential) wire() any {
 	return map[string]any{"$credential": map[string]string{"user": c.User, "password": c.Password.text}}
 }
 
 // MarshalJSON writes the wire form with the password hidden.
-func (c Credential) MarshalJSON() ([]byte, error) { return json.Marshal(c.hidden().wire()) }
+func (c Credential) MarshalJSON() ([]byte, error) { return json.Marshal(c.with(Secret.hidden).wire()) }
 
 // UnmarshalJSON reads the wire form.
 func (c *Credential) UnmarshalJSON(data []byte) error {
@@ -169,8 +182,8 @@ func (c *Credential) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (c Credential) hidden() Credential {
-	return Credential{User: c.User, Password: NewSecret(redacted)}
+func (c Credential) with(replace func(Secret) Secret) Credential {
+	return Credential{User: c.User, Password: replace(c.Password)}
 }
 
 func wireList(l List) (any, error) {
@@ -188,8 +201,8 @@ func wireList(l List) (any, error) {
 // MarshalJSON writes the parameters as the wire does, with secrets hidden: for journals and logs.
 func (p Parameters) MarshalJSON() ([]byte, error) {
 	out := make(map[string]any, len(p))
-	for name, v := range p {
-		w, err := wireValue(hideSecrets(v))
+	for name, v := range p.ReplaceSecrets(Secret.hidden) {
+		w, err := wireValue(v)
 		if err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", name, err)
 		}
@@ -198,36 +211,46 @@ func (p Parameters) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-func hideSecrets(v Value) Value {
+// ReplaceSecrets gives a copy with another secret in the place of each: those of credentials, lists and nested batches, too.
+func (p Parameters) ReplaceSecrets(replace func(Secret) Secret) Parameters {
+	out := make(Parameters, len(p))
+	for name, v := range p {
+		out[name] = replaceSecrets(v, replace)
+	}
+	return out
+}
+
+func replaceSecrets(v Value, replace func(Secret) Secret) Value {
 	switch v := v.(type) {
 	case Secret:
-		return NewSecret(redacted)
+		return replace(v)
 	case Credential:
-		return v.hidden()
+		return v.with(replace)
 	case List:
 		out := make(List, len(v))
 		for i, e := range v {
-			out[i] = hideSecrets(e)
+			out[i] = replaceSecrets(e, replace)
 		}
 		return out
 	case Nested:
 		b := v.Batch
-		if b.Credential != nil {
-			hidden := b.Credential.hidden()
-			b.Credential = &hidden
-		}
+		b.Target.Credential, b.Credential = replaceIn(b.Target.Credential, replace), replaceIn(b.Credential, replace)
 		b.Calls = slices.Clone(b.Calls)
 		for i, c := range b.Calls {
-			hidden := make(Parameters, len(c.Parameters))
-			for name, p := range c.Parameters {
-				hidden[name] = hideSecrets(p)
-			}
-			b.Calls[i].Parameters = hidden
+			b.Calls[i].Parameters = c.Parameters.ReplaceSecrets(replace)
 		}
 		return Nested{Batch: b}
 	default:
 		return v
 	}
+}
+
+func replaceIn(c *Credential, replace func(Secret) Secret) *Credential {
+	if c == nil {
+		return nil
+	}
+	replaced := c.with(replace)
+	return &replaced
 }
 
 // UnmarshalJSON reads the wire form of parameters.

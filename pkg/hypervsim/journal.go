@@ -1,6 +1,10 @@
 package hypervsim
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,7 +28,7 @@ type Entry struct {
 	Index   int               `json:"index"`
 	Logon   hostagent.Logon   `json:"logon,omitempty"`
 	OnError hostagent.OnError `json:"onError,omitempty"`
-	// Call has its secrets hidden.
+	// Call has marks in the place of its secrets: equal ones for secrets that are equal, within one world.
 	Call   *hostagent.Call       `json:"call,omitempty"`
 	State  hostagent.State       `json:"state,omitempty"`
 	Effect string                `json:"effect,omitempty"`
@@ -59,45 +63,25 @@ func (w *World) happened(effect string) { w.record(Entry{Effect: effect}) }
 // entry begins the journal entry of one call.
 func (r *run) entry(i int) Entry {
 	call := r.batch.Calls[i]
-	call.Parameters = withoutSecrets(call.Parameters)
+	call.Parameters = call.Parameters.ReplaceSecrets(r.session.world.secrets.mark)
 	return Entry{
 		Host: r.session.host.name, Session: r.session.id, Batch: r.number, Index: i,
 		Logon: r.batch.Logon, OnError: r.batch.OnError, Call: &call,
 	}
 }
 
-func withoutSecrets(p hostagent.Parameters) hostagent.Parameters {
-	out := make(hostagent.Parameters, len(p))
-	for name, v := range p {
-		out[name] = withoutSecret(v)
-	}
-	return out
+// marker makes the marks of one world's secrets: equal ones for equal secrets. They depend on a key that nobody is told, so
+// that nobody can find a secret by trying what has the same mark.
+type marker [sha256.Size]byte
+
+func newMarker() *marker {
+	var key marker
+	_, _ = rand.Read(key[:]) // never fails
+	return &key
 }
 
-func withoutSecret(v hostagent.Value) hostagent.Value {
-	hidden := hostagent.NewSecret("[secret]")
-	switch v := v.(type) {
-	case hostagent.Secret:
-		return hidden
-	case hostagent.Credential:
-		return hostagent.Credential{User: v.User, Password: hidden}
-	case hostagent.List:
-		out := make(hostagent.List, len(v))
-		for i, e := range v {
-			out[i] = withoutSecret(e)
-		}
-		return out
-	case hostagent.Nested:
-		b := v.Batch
-		if b.Credential != nil {
-			b.Credential = &hostagent.Credential{User: b.Credential.User, Password: hidden}
-		}
-		b.Calls = slices.Clone(b.Calls)
-		for i := range b.Calls {
-			b.Calls[i].Parameters = withoutSecrets(b.Calls[i].Parameters)
-		}
-		return hostagent.Nested{Batch: b}
-	default:
-		return v
-	}
+func (m *marker) mark(s hostagent.Secret) hostagent.Secret {
+	h := hmac.New(sha256.New, m[:])
+	h.Write([]byte(s.Reveal()))
+	return hostagent.NewMark(fmt.Sprintf("[secret %x]", h.Sum(nil)[:4]))
 }

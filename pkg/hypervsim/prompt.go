@@ -28,9 +28,6 @@ type Prompt struct {
 // Handle names a live object that a prompt has given out.
 type Handle string
 
-// Hidden stands for a secret among parameters: no command of the world needs to know one.
-type Hidden struct{}
-
 // Live is an object that a cmdlet returned.
 type Live struct {
 	// Handle is empty for an object that is nothing but its properties.
@@ -99,8 +96,8 @@ func (p *Prompt) Lost() <-chan struct{} { return p.session.lost }
 // Close ends the prompt. What is under way on the host completes there.
 func (p *Prompt) Close() error { return p.session.Close() }
 
-// Invoke runs one cmdlet with parameters that PowerShell has bound: nil, bool, int64, string, Handle, Hidden or []any of
-// these. What it returned are values as those of Live.Properties. Errors of the cmdlet stand beside them. The error is a *hostagent.Error: nobody knows the answer.
+// Invoke runs one cmdlet with parameters that PowerShell has bound: nil, bool, int64, string, Handle,
+// hostagent.Secret, hostagent.Credential or []any of these. What it returned are values as those of Live.Properties. Errors of the cmdlet stand beside them. The error is a *hostagent.Error: nobody knows the answer.
 // When ctx ends first, the call completes in the world.
 func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[string]any) ([]any, []hostagent.CallError, error) {
 	args, err := p.live.arguments(parameters)
@@ -273,8 +270,8 @@ func told(parameters, args map[string]any) hostagent.Parameters {
 	out := make(hostagent.Parameters, len(args))
 	for name := range parameters {
 		out[name] = toldValue(args[strings.ToLower(name)])
-		if strings.EqualFold(name, "Password") { // the Task Scheduler takes one as text
-			out[name] = hostagent.NewSecret("")
+		if text, isText := out[name].(hostagent.Text); isText && strings.EqualFold(name, "Password") { // which the Task Scheduler takes
+			out[name] = hostagent.NewSecret(string(text))
 		}
 	}
 	return out
@@ -286,8 +283,10 @@ func toldValue(arg any) hostagent.Value {
 		return hostagent.Bool(arg)
 	case int64:
 		return hostagent.Int(arg)
-	case Hidden:
-		return hostagent.NewSecret("")
+	case hostagent.Secret:
+		return arg
+	case hostagent.Credential:
+		return arg
 	case []any:
 		out := make(hostagent.List, len(arg))
 		for i, e := range arg {

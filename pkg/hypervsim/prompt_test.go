@@ -123,10 +123,14 @@ func TestPromptInTheJournal(t *testing.T) {
 	p := f.prompt("hv02", `C:\`)
 	vm := p.one("Get-VM", nil)
 	since := f.last()
-	p.call("Set-VM", params{"VM": []any{vm.Handle}, "Notes": "told", "Credential": Hidden{}})
+	secret := hostagent.NewSecret("hunter2")
+	account := hostagent.Credential{User: "u", Password: secret}
+	p.call("Set-VM", params{"VM": []any{vm.Handle}, "Notes": "told", "Credential": []any{secret, account}, "Password": "hunter2"})
 	e := f.Journal(since)[0]
-	if got := fmt.Sprint(e.Call.Parameters); e.Host != "hv02" || e.State != hostagent.Done || got != "map[Credential:[secret] Notes:told VM:[a]]" {
-		t.Errorf("%+v, with %s", e, got)
+	mark := f.secrets.mark(secret)
+	want := fmt.Sprintf("map[Credential:[%s {u %s}] Notes:told Password:%s VM:[a]]", mark, mark, mark)
+	if got := fmt.Sprint(e.Call.Parameters); e.Host != "hv02" || e.State != hostagent.Done || got != want {
+		t.Errorf("%+v, with %s, want %s", e, got, want)
 	}
 }
 

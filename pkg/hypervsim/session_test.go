@@ -336,22 +336,6 @@ func TestClose(t *testing.T) {
 	}
 }
 
-func TestJournalHidesSecrets(t *testing.T) {
-	f := newFixture(t)
-	_, err := f.run("hv01", hostagent.Call{ID: "x", Cmdlet: "Get-VM", Parameters: hostagent.Parameters{
-		"Credential": hostagent.Credential{User: "u", Password: hostagent.NewSecret("hunter2")},
-		"Name":       hostagent.List{hostagent.NewSecret("hunter2")},
-	}})
-	f.ok(err)
-	entry := f.Journal(0)[0]
-	batch := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{*entry.Call}}
-	text, err := hostagent.EncodeBatch(batch)
-	f.ok(err)
-	if strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "[secret]") {
-		t.Errorf("the journal has %s", text)
-	}
-}
-
 func TestJournalIsBounded(t *testing.T) {
 	f := newFixture(t)
 	f.mu.Lock()

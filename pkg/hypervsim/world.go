@@ -47,6 +47,8 @@ type World struct {
 	faultSeq    int
 	journal     []Entry
 	journalBase int
+	// secrets marks the secrets in the journal.
+	secrets *marker
 
 	// runTask runs what a scheduled task does; nil where nothing can.
 	runTask func(context.Context, Task)
@@ -56,7 +58,7 @@ type World struct {
 func New(model Model, clock Clock) (*World, error) {
 	w := &World{
 		clock: clock, durations: model.Durations, closed: make(chan struct{}), nudge: make(chan struct{}, 1),
-		name: model.ClusterName, byID: map[string]*machine{},
+		name: model.ClusterName, byID: map[string]*machine{}, secrets: newMarker(),
 		idSeed: fmt.Sprintf("%s %d", model.ClusterName, clock.Now().UnixNano()),
 	}
 	w.idle = sync.NewCond(&w.mu)

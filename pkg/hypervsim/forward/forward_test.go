@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,9 @@ func (f fixture) run(host string, calls ...hostagent.Call) hostagent.Results {
 	return results
 }
 
+// account is one in a journal: its password is a mark.
+var account = regexp.MustCompile(`\{"password":"\[secret [0-9a-f]{8}\]","user":"user"\}`)
+
 // Scripts that anybody might send, on a host with the machines a and b.
 func TestScripts(t *testing.T) {
 	tests := map[string]struct{ script, want string }{
@@ -166,9 +170,10 @@ func TestScripts(t *testing.T) {
 			script: `$text = -join [char[]] (0xe4, 0xd83d, 0xdcbe, 9, 34, 36, 39, 96, 0x2019, 0x5c, 10, 1); Set-VM -Name b -Notes $text; (Get-VM -Name b).Notes -ceq $text`,
 			want:   "True",
 		},
-		"a credential and a secret are not sent": {
-			script: `$s = [securestring]::new(); foreach ($c in 'hunter2'.ToCharArray()) { $s.AppendChar($c) }; (Get-VMHost -ComputerName hv02 -Credential ([pscredential]::new('user', $s))).Name`,
-			want:   "hv02",
+		"credentials": {
+			script: `$s = [securestring]::new(); foreach ($c in 'hunter2'.ToCharArray()) { $s.AppendChar($c) }
+				foreach ($n in 1, 2) { (Get-VMHost -ComputerName hv02 -Credential ([pscredential]::new('user', $s))).Name }`,
+			want: "hv02\nhv02",
 		},
 		"modules by name": {
 			script: `foreach ($m in 'Hyper-V', 'FailoverClusters', 'CimCmdlets', 'Microsoft.PowerShell.Management', 'ScheduledTasks') {
@@ -189,10 +194,16 @@ func TestScripts(t *testing.T) {
 		name, text, _ := strings.Cut(part, "\n")
 		out[strings.TrimSpace(name)] = strings.TrimSpace(text)
 	}
+	var accounts []string
 	for _, e := range f.Journal(0) {
-		if raw, err := json.Marshal(e); err != nil || strings.Contains(string(raw), "hunter2") {
+		raw, err := json.Marshal(e)
+		if err != nil || strings.Contains(string(raw), "hunter2") {
 			t.Errorf("in the journal: %s, %v", raw, err)
 		}
+		accounts = append(accounts, account.FindAllString(string(raw), -1)...)
+	}
+	if len(accounts) != 2 || accounts[0] != accounts[1] {
+		t.Errorf("one account, used twice, is in the journal as %q", accounts)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -98,7 +98,8 @@ function Write-SimulatedValue($Json, $Value) {
     if ($Value -is [psobject]) { $Value = $Value.psobject.BaseObject }
     if ($null -eq $Value) { $Json.WriteNullValue() }
     elseif ($Value -is [Simulated.LiveObject]) { Write-SimulatedTag $Json '$handle' $Value.SimulatedHandle }
-    elseif ($Value -is [securestring] -or $Value -is [pscredential]) { Write-SimulatedTag $Json '$hidden' $true }
+    elseif ($Value -is [securestring]) { Write-SimulatedTag $Json '$secret' ([Net.NetworkCredential]::new('', $Value).Password) }
+    elseif ($Value -is [pscredential]) { Write-SimulatedCredential $Json $Value }
     elseif ($Value -is [bool] -or $Value -is [switch]) { $Json.WriteBooleanValue([bool] $Value) }
     elseif ($Value -is [datetime]) { $Json.WriteStringValue($Value.ToUniversalTime().ToString('o')) }
     elseif ($Value -is [string] -or $Value -is [enum] -or $Value -is [guid] -or $Value -is [timespan]) { $Json.WriteStringValue("$Value") }
@@ -115,6 +116,16 @@ function Write-SimulatedTag($Json, [string] $Tag, $Value) {
     $Json.WriteStartObject()
     $Json.WritePropertyName($Tag)
     Write-SimulatedValue $Json $Value
+    $Json.WriteEndObject()
+}
+
+# The world keeps of a secret what tells it from others, and no more.
+function Write-SimulatedCredential($Json, $Value) {
+    $Json.WriteStartObject()
+    $Json.WriteStartObject('$credential')
+    $Json.WriteString('user', $Value.UserName)
+    $Json.WriteString('password', [Net.NetworkCredential]::new('', $Value.Password).Password)
+    $Json.WriteEndObject()
     $Json.WriteEndObject()
 }
 

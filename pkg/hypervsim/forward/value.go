@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
-// parameter reads a bound parameter: plain JSON, {"$handle": "o1"} for a live object, {"$hidden": true} for a secret.
+// parameter reads a bound parameter: plain JSON, {"$handle": "o1"} for a live object, a secret or credential as
+// hostagent.Value has it.
 func parameter(raw json.RawMessage) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -37,12 +39,22 @@ func parameterValue(v any) (any, error) {
 		if handle, ok := v["$handle"].(string); ok {
 			return hypervsim.Handle(handle), nil
 		}
-		if v["$hidden"] == true {
-			return hypervsim.Hidden{}, nil
-		}
-		return nil, fmt.Errorf("an object that is neither a handle nor a secret")
+		return secretValue(v)
 	default:
 		return v, nil
+	}
+}
+
+func secretValue(object map[string]any) (any, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	switch v, _ := hostagent.DecodeValue(raw); v.(type) {
+	case hostagent.Secret, hostagent.Credential:
+		return v, nil
+	default:
+		return nil, fmt.Errorf("an object that is neither a handle nor a secret")
 	}
 }
 

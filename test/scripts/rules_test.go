@@ -169,7 +169,7 @@ func namesAreListed(u powershell.Use, _ powershell.Inspection, k known) string {
 	if k.names[strings.ToLower(name)] {
 		return ""
 	}
-	return name + " is not in types.txt: look in Microsoft's documentation whether .NET Framework 4.6.2 has it, and add it"
+	return name + " is not in types.txt: look in Microsoft's documentation since when .NET Framework has it, and add it with the page"
 }
 
 // noForbiddenVariable refuses $input: it takes the standard input away from who reads it.

@@ -108,8 +108,8 @@ func TestCodeIsMadeOfTheExecutorAlone(t *testing.T) {
 //go:embed types.txt
 var typesText string
 
-// A line is a name as scripts write it, and since when it is there.
-var typeLine = regexp.MustCompile(`^(\S+) +(\.NET Framework|Windows PowerShell) (\d+(?:\.\d+)*)$`)
+// A line is a name as scripts write it, since when it is there, and the document that says so.
+var typeLine = regexp.MustCompile(`^(\S+) +(\.NET Framework|Windows PowerShell) (\d+(?:\.\d+)*) +(\S.*)$`)
 
 func readKnown(t *testing.T) known {
 	t.Helper()
@@ -120,11 +120,14 @@ func readKnown(t *testing.T) known {
 		}
 		match := typeLine.FindStringSubmatch(line)
 		if match == nil {
-			t.Errorf("types.txt, line %d: %q is not `name .NET Framework version`", i+1, line)
+			t.Errorf("types.txt, line %d: %q is not `name .NET Framework version source`", i+1, line)
 			continue
 		}
 		if newer(match[3], map[string]string{".NET Framework": "4.6.2", "Windows PowerShell": "5.1"}[match[2]]) {
 			t.Errorf("types.txt, line %d: %s came with %s %s, which not every host has", i+1, match[1], match[2], match[3])
+		}
+		if !tells(match[4], match[1], match[2], match[3]) {
+			t.Errorf("types.txt, line %d: %s does not tell since when %s has %s", i+1, match[4], match[2], match[1])
 		}
 		k.names[strings.ToLower(match[1])] = true
 	}
@@ -151,6 +154,48 @@ func readKnown(t *testing.T) known {
 var ofTheEngine = map[string][]string{
 	"foreach-object": {}, "where-object": {}, "set-strictmode": {"version"}, "get-command": {"name", "commandtype"},
 	"invoke-command": {"vmid", "credential", "scriptblock", "argumentlist"},
+}
+
+var aboutPage = regexp.MustCompile(`^about_\w+$`)
+
+// tells says whether source can be the document for a name: the page of its type, or a list of the version's.
+func tells(source, name, product, version string) bool {
+	if product == "Windows PowerShell" {
+		return aboutPage.MatchString(source) || source == "src/3/System.Management.Automation-lib.cs" && version == "3.0"
+	}
+	ofType, _, _ := strings.Cut("System."+name, "::")
+	if base, arguments, generic := strings.Cut(ofType, "["); generic {
+		ofType = fmt.Sprintf("%s`%d", base, strings.Count(arguments, ",")+1)
+	}
+	dot := strings.LastIndex(ofType, ".")
+	page := "xml/" + ofType[:dot] + "/" + ofType[dot+1:] + ".xml"
+	return source == "netframework-"+version+".xml" || strings.EqualFold(source, page)
+}
+
+func TestSourcesTell(t *testing.T) {
+	for line, want := range map[string]bool{
+		"Guid::NewGuid .NET Framework 1.1 netframework-1.1.xml":                                           true,
+		"Guid::NewGuid .NET Framework 2.0 netframework-1.1.xml":                                           false,
+		"IO.Pipes.PipeSecurity::new .NET Framework 3.5 xml/System.IO.Pipes/PipeSecurity.xml":              true,
+		"IO.Pipes.PipeSecurity::new .NET Framework 3.5 xml/System.IO.Pipes/PipeAccessRule.xml":            false,
+		"Collections.Generic.Queue[string] .NET Framework 2.0 xml/System.Collections.Generic/Queue`1.xml": true,
+		"Collections.Generic.Queue[string] .NET Framework 2.0 xml/System.Collections/Queue.xml":           false,
+		"datetimeoffset .NET Framework 3.5 xml/System/DateTimeOffset.xml":                                 true,
+		"Guid .NET Framework 1.1 about_Type_Accelerators":                                                 false,
+		"guid Windows PowerShell 5.1 about_Type_Accelerators":                                             true,
+		"guid Windows PowerShell 5.1 netframework-5.1.xml":                                                false,
+		"ScriptBlock::Create Windows PowerShell 3.0 src/3/System.Management.Automation-lib.cs":            true,
+		"ScriptBlock::Create Windows PowerShell 2.0 src/3/System.Management.Automation-lib.cs":            false,
+		"ScriptBlock::Create Windows PowerShell 3.0 not found":                                            false,
+	} {
+		match := typeLine.FindStringSubmatch(line)
+		if match == nil {
+			t.Fatalf("%q is no line", line)
+		}
+		if got := tells(match[4], match[1], match[2], match[3]); got != want {
+			t.Errorf("%q: got %v, want %v", line, got, want)
+		}
+	}
 }
 
 func newer(version, than string) bool {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 )
 
 // State says how far a call came.
@@ -56,6 +58,21 @@ func (rs Results) Err() error {
 			return fmt.Errorf("call %s: %w", r.ID, OutcomeUnknown)
 		case Done, NotRun:
 		}
+	}
+	return nil
+}
+
+// Need gives the first error of the calls that must have ended well for an answer to be worth anything, or nil.
+func (rs Results) Need(ids ...string) error {
+	for _, id := range ids {
+		r := rs.ByID(id)
+		if r.State == Done {
+			continue
+		}
+		if err := (Results{r}).Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("call %s was not run: %w", id, Protocol)
 	}
 	return nil
 }
@@ -189,6 +206,30 @@ func (o Object) Int(path string) int64 {
 func (o Object) Bool(path string) bool {
 	b, ok := o[path].(bool)
 	return ok && b
+}
+
+// Time gives a date as executors write it, ISO 8601 with an offset from UTC; a missing or null one is zero.
+func (o Object) Time(path string) (time.Time, error) {
+	text := o.Text(path)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w: %w", path, Protocol, err)
+	}
+	return t.UTC(), nil
+}
+
+// Flags splits the text of a Windows flags enumeration. One without a flag set is its member for none, or 0.
+func (o Object) Flags(path string) []string {
+	var out []string
+	for f := range strings.SplitSeq(o.Text(path), ",") {
+		if f = strings.TrimSpace(f); f != "" && f != "0" && f != "None" && f != "Normal" {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // Texts gives a list property as texts; a lone text is a list of one.

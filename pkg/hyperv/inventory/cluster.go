@@ -45,7 +45,7 @@ type Node struct {
 
 // DecodeClusterState reads the answer to ClusterState for the same pools.
 func DecodeClusterState(pools []string, results hostagent.Results) (Cluster, error) {
-	if err := failed(results, "cluster", "nodes", "groups", "resources", "volumes"); err != nil {
+	if err := results.Need("cluster", "nodes", "groups", "resources", "volumes"); err != nil {
 		return Cluster{}, fmt.Errorf("reading host cluster: %w", err)
 	}
 	var c Cluster
@@ -74,7 +74,7 @@ func DecodeClusterState(pools []string, results hostagent.Results) (Cluster, err
 }
 
 func nodeState(o hostagent.Object) hyperv.HostState {
-	status := flags(o.Text("StatusInformation"))
+	status := o.Flags("StatusInformation")
 	switch {
 	case slices.Contains(status, "Quarantined"):
 		return hyperv.HostQuarantined
@@ -122,7 +122,7 @@ func groups(results hostagent.Results) []hyperv.Group {
 			continue
 		}
 		g := hyperv.Group{
-			Name: o.Text("Name"), State: o.Text("State"), Status: flags(o.Text("StatusInformation")), OwnerNode: o.Text("OwnerNode.Name"),
+			Name: o.Text("Name"), State: o.Text("State"), Status: o.Flags("StatusInformation"), OwnerNode: o.Text("OwnerNode.Name"),
 			ClassNames: o.Texts("AntiAffinityClassNames"),
 		}
 		if r, ok := resources[g.Name]; ok {

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
@@ -23,7 +22,7 @@ func HostState(host string, files []string) hostagent.Batch {
 
 // DecodeHostState reads the answer to HostState. The host's State stays empty: only the host cluster knows it.
 func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error) {
-	if err := failed(results, "os", "host", "switches", "machines", "adapters"); err != nil {
+	if err := results.Need("os", "host", "switches", "machines", "adapters"); err != nil {
 		return hyperv.Host{}, fmt.Errorf("reading host %s: %w", name, err)
 	}
 	h := hyperv.Host{Name: name, Answered: true}
@@ -31,9 +30,9 @@ func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error
 		h.Build = int(parseInt(o.Text("BuildNumber")))
 		h.MemoryBytes = o.Int("TotalVisibleMemorySize") << 10
 		h.FreeMemoryBytes = o.Int("FreePhysicalMemory") << 10
-		booted, err := date(o.Text("LastBootUpTime"))
+		booted, err := o.Time("LastBootUpTime")
 		if err != nil {
-			return hyperv.Host{}, fmt.Errorf("reading host %s: when it was started: %w: %w", name, hostagent.Protocol, err)
+			return hyperv.Host{}, fmt.Errorf("reading host %s: %w", name, err)
 		}
 		h.BootTime = booted
 	}
@@ -54,15 +53,6 @@ func DecodeHostState(name string, results hostagent.Results) (hyperv.Host, error
 	}
 	addMachines(&h, results)
 	return h, nil
-}
-
-// date reads a date as executors write it, ISO 8601 with an offset from UTC; none is zero.
-func date(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	return t.UTC(), err
 }
 
 func addMachines(h *hyperv.Host, results hostagent.Results) {
@@ -116,7 +106,7 @@ func AddConfigurations(h *hyperv.Host, results hostagent.Results) error {
 		// When all have left, there was nobody to ask for drives.
 		return nil
 	}
-	if err := failed(results, "drives", "controllers"); err != nil {
+	if err := results.Need("drives", "controllers"); err != nil {
 		return fmt.Errorf("reading configurations on host %s: %w", h.Name, err)
 	}
 	for _, o := range results.ByID("drives").Values {

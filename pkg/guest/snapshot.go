@@ -218,7 +218,7 @@ type AvailableDisk struct {
 type Directory struct {
 	// Computers are the accounts that exist under the asked names.
 	Computers []ComputerAccount
-	// SIDs are those of the asked accounts, by the name they were asked under. An account that is not found is not in it.
+	// SIDs are those of the asked accounts, by name in lower case. An account that is not found is not in it.
 	SIDs map[string]string
 	// Rights are what the container of the cluster's computer object says, as SDDL; empty when it was not asked.
 	Rights string

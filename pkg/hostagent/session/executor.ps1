@@ -158,19 +158,15 @@ function SendFrame($shared, [string] $kind, [string] $id, $value) {
 # Gives a parameter's value for PowerShell's binder, which converts it as on a command line. What a Ref stands for are the
 # live objects that an earlier call of the batch returned, or a property of each.
 function Argument([string] $name, $value, $live) {
-    if ($value -is [Collections.IDictionary]) {
-        if ($value.Contains('$batch')) { return $value['$batch'] }
-        $found = @(Referred $value $live)
-        if (-not $found.Count) { throw (EmptyArgument $name) }
-        if ($found.Count -eq 1) { return $found[0] }
-        return , $found
+    if ($value -is [Collections.IDictionary] -and $value.Contains('$batch')) { return $value['$batch'] }
+    if ($value -isnot [Collections.IDictionary] -and $value -isnot [array]) { return $value }
+    $list = @(foreach ($element in @($value)) { if ($element -is [Collections.IDictionary]) { Referred $element $live } else { , $element } })
+    if (-not $list.Count) { # what a cmdlet does then differs from cmdlet to cmdlet
+        $why = [ArgumentException]::new("Cannot bind argument to parameter '$name' because it is an empty array.")
+        throw [Management.Automation.ErrorRecord]::new($why, 'ParameterArgumentValidationErrorEmptyArrayNotAllowed', 'InvalidData', $name)
     }
-    if ($value -is [array]) {
-        $list = @(foreach ($element in $value) { if ($element -is [Collections.IDictionary]) { Referred $element $live } else { , $element } })
-        if (-not $list.Count) { throw (EmptyArgument $name) }
-        return , $list
-    }
-    return $value
+    if ($list.Count -eq 1 -and $value -isnot [array]) { return $list[0] }
+    return , $list
 }
 
 function Referred($ref, $live) {
@@ -178,12 +174,6 @@ function Referred($ref, $live) {
     foreach ($object in $live[$ref['$ref']]) {
         if ($ref.Contains('property')) { , (ReadPath $object $ref['property'].Split([char] '.')) } else { , $object }
     }
-}
-
-# No call is made with an empty list: what a cmdlet does then differs from cmdlet to cmdlet.
-function EmptyArgument([string] $name) {
-    $why = [ArgumentException]::new("Cannot bind argument to parameter '$name' because it is an empty array.")
-    return [Management.Automation.ErrorRecord]::new($why, 'ParameterArgumentValidationErrorEmptyArrayNotAllowed', 'InvalidData', $name)
 }
 
 # PowerShell would give a secret to a text parameter as the name of its .NET type. Only a parameter that is made for a secret
@@ -217,11 +207,9 @@ function ReadPath($object, [string[]] $path) {
 
 # What of an error record does not depend on this computer's language, and its message for people.
 function ErrorFacts($record) {
-    $inner = $record.Exception
-    while ($inner.InnerException) { $inner = $inner.InnerException }
     $id = $record.FullyQualifiedErrorId
     # Errors of WMI have their HRESULT in the id alone.
-    $code = if ($id -match '\AHRESULT 0x([0-9a-fA-F]{8})\b') { $Matches[1].ToUpperInvariant() } else { '{0:X8}' -f $inner.HResult }
+    $code = if ($id -match '\AHRESULT 0x([0-9a-fA-F]{8})\b') { $Matches[1].ToUpperInvariant() } else { '{0:X8}' -f $record.Exception.GetBaseException().HResult }
     return @{
         id = ShortText $id; category = "$($record.CategoryInfo.Category)"; hresult = "0x$code"; target = ShortText $record.TargetObject
         message = ShortText $record
@@ -289,20 +277,14 @@ function InvokeBatch($shared, $batch, $job) {
     }
 }
 
-# Gives the body of an answer.
+# Gives the body of an answer. One that is too large to send has an error in the place of each call's values.
 function PackResults($results) {
     $body = Pack (MakeJson @{ results = $results })
     if ($body) { return $body }
-    return Pack (MakeJson @{ results = @(WithoutValues $results) })
-}
-
-# What is answered in place of results that are too large to send.
-function WithoutValues($results) {
-    foreach ($result in $results) {
-        if (-not $result.Contains('values')) { $result; continue }
-        $why = @{ id = 'AnswerTooLarge'; category = 'LimitsExceeded'; message = 'The call ran. What it returned is more than one answer holds: ask for less at a time.' }
-        @{ id = $result.id; state = 'Failed'; errors = @(, $why) }
-    }
+    $why = @{ id = 'AnswerTooLarge'; category = 'LimitsExceeded'; message = 'The call ran. What it returned is more than one answer holds: ask for less at a time.' }
+    return Pack (MakeJson @{ results = @(foreach ($result in $results) {
+        if ($result.Contains('values')) { @{ id = $result.id; state = 'Failed'; errors = @(, $why) } } else { $result }
+    }) })
 }
 
 # Runs in the pool: the batch of one request, and its answer if nobody else has answered meanwhile.
@@ -377,14 +359,14 @@ function SayHello($shared, [string] $text) {
 
 # The runspaces that batches run in: with the modules of the table and the functions of this text, without a user to ask, so
 # that what asks for confirmation or input fails. A runspace is made when the others are busy.
-function OpenPool([int] $parallel, [string] $text, [string[]] $modules, [string[]] $functions) {
+function OpenPool([int] $parallel, [string[]] $modules, [string[]] $functions, $variables) {
     $state = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
     $state.ImportPSModule($modules)
     foreach ($name in $functions) {
         $definition = (Get-Command -Name $name -CommandType Function).Definition
         $state.Commands.Add([Management.Automation.Runspaces.SessionStateFunctionEntry]::new($name, $definition))
     }
-    $variables = @{ ConfirmPreference = 'None'; PSModuleAutoLoadingPreference = 'None'; ExecutorText = $text }
+    $variables += @{ ConfirmPreference = 'None'; PSModuleAutoLoadingPreference = 'None' }
     foreach ($stream in 'Debug', 'Information', 'Progress', 'Verbose', 'Warning') { $variables["${stream}Preference"] = 'SilentlyContinue' }
     foreach ($name in $variables.Keys) {
         $state.Variables.Add([Management.Automation.Runspaces.SessionStateVariableEntry]::new($name, $variables[$name], ''))
@@ -406,9 +388,7 @@ function Accept($shared, [string] $id, [string] $body) {
         if ($logon -eq 'Explicit' -and $batch.credential -isnot [Management.Automation.PSCredential]) { throw 'The logon Explicit needs a credential.' }
         if ($request.changes -and -not $shared.Announced) { $shared.Announced = [Threading.Mutex]::new($false, $shared.Announcement) }
     } catch {
-        $inner = $_.Exception
-        while ($inner.InnerException) { $inner = $inner.InnerException }
-        SendFrame $shared 'res' $id @{ unreadable = ShortText $inner.Message }
+        SendFrame $shared 'res' $id @{ unreadable = ShortText $_.Exception.GetBaseException().Message }
         return
     }
     # Who takes the one place of Answer is the one who answers.
@@ -437,21 +417,22 @@ function Cancel($shared, [string] $id) {
     if (-not $job.Logon) { $null = $job.Shell.BeginStop($null, $null) } # a task is told, and waited for
 }
 
+# The batches under way that may still change something: an answer that nobody reads changes nothing more.
+function Changing($shared) {
+    foreach ($job in @($shared.Jobs.Values)) { if ($job.Changes -and -not $job.Ended -and -not $job.Run.IsCompleted) { $job } }
+}
+
 # Lets go of the batches that have ended, and of the announcement once none of those under way changes anything.
 function Tidy($shared) {
-    $changing = 0
     foreach ($job in @($shared.Jobs.Values)) {
-        if (-not $job.Run.IsCompleted) {
-            if ($job.Changes -and -not $job.Ended) { $changing++ } # an answer that nobody reads changes nothing more
-            continue
-        }
+        if (-not $job.Run.IsCompleted) { continue }
         if ($job.Answer.Wait(0)) { # it broke down before its answer: nobody saw its end
             SendFrame $shared 'res' $job.Id @{ results = @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }) }
         }
         $job.Shell.Dispose()
         $shared.Jobs.Remove($job.Id)
     }
-    if (-not $changing -and $shared.Announced) {
+    if ($shared.Announced -and -not @(Changing $shared).Count) {
         $shared.Announced.Dispose()
         $shared.Announced = $null
     }
@@ -469,7 +450,6 @@ function IsHeld([string] $name) {
 # Reads requests until bye or the end of the input, and looks after batches under way in between.
 function Serve($shared, $reader) {
     $seen = [Collections.Generic.HashSet[string]]::new()
-    $order = [Collections.Generic.Queue[string]]::new()
     $isReady = $shared.InTask
     $sinceTidy = [Diagnostics.Stopwatch]::StartNew()
     $next = $reader.ReadLineAsync()
@@ -495,11 +475,7 @@ function Serve($shared, $reader) {
             Tidy $shared
             SendFrame $shared 'pong' $id @{ workingSet = [Environment]::WorkingSet; running = $shared.Jobs.Count }
         }
-        if ($kind -ceq 'req' -and $seen.Add($id)) { # a request that is sent again is not run again
-            $order.Enqueue($id)
-            if ($order.Count -gt 4096) { $null = $seen.Remove($order.Dequeue()) }
-            Accept $shared $id "$body"
-        }
+        if ($kind -ceq 'req' -and $seen.Add($id)) { Accept $shared $id "$body" } # one that is sent again is not run again
     }
 }
 
@@ -514,23 +490,32 @@ $Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Langu
 $Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
 foreach ($module in $Surface.Keys) { foreach ($cmdlet in $Surface[$module]) { $Commands[$cmdlet] = "$module\$cmdlet" } }
 foreach ($function in $Functions) {
-    $block = $function.Body.ParamBlock
-    if ($block -and @(foreach ($attribute in $block.Attributes) { if ($attribute.TypeName.Name -eq 'CmdletBinding') { 1 } }).Count) { $Commands[$function.Name] = $function.Name }
+    if ((Get-Command -Name $function.Name -CommandType Function).CmdletBinding) { $Commands[$function.Name] = $function.Name }
 }
-$InTask = $args.Count -eq 2 -and $args[0] -isnot [string]
-if ($args.Count -eq 2 -and -not $InTask) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
+$ExecutorFile = $PSCommandPath # empty unless this text was started as a file
+
+# A guest is given a batch and its secrets; a bootstrap gives the reader that this text came through, and in a task the pipe. A
+# file is given nothing, or in a task the name of the pipe, or of the function that runs there.
+if ($args.Count -eq 2 -and $args[0] -is [string]) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
+$Reader, $Pipe = $args
+if ($Reader -is [string]) {
+    if ($Reader -ceq 'CopyWork') { return CopyWork }
+    $Pipe = JoinPipe $Reader
+}
+$InTask = $null -ne $Pipe
+if ($Reader -isnot [IO.StreamReader]) {
+    $Reader = [IO.StreamReader]::new($(if ($InTask) { $Pipe } else { [Console]::OpenStandardInput() }), [Text.Encoding]::ASCII, $false, 65536)
+}
 
 # Frames alone go to the standard output, and nobody else reads the standard input.
 $PSModuleAutoLoadingPreference = 'None'
-$Out = [IO.Stream]::Synchronized($(if ($InTask) { $args[1] } else { [Console]::OpenStandardOutput() }))
+$Out = [IO.Stream]::Synchronized($(if ($InTask) { $Pipe } else { [Console]::OpenStandardOutput() }))
 [Console]::SetOut([IO.TextWriter]::Null)
 [Console]::SetIn([IO.TextReader]::Null)
 # Messages are the same on hosts of every language, as far as .NET has them.
 [Threading.Thread]::CurrentThread.CurrentCulture = [Globalization.CultureInfo]::InvariantCulture
 [Threading.Thread]::CurrentThread.CurrentUICulture = [Globalization.CultureInfo]::InvariantCulture
 
-# The reader that this text came through; run as a file it opens its own.
-$Reader = if ($args.Count) { $args[0] } else { [IO.StreamReader]::new([Console]::OpenStandardInput(), [Text.Encoding]::ASCII, $false, 65536) }
 $Hello = ReadBody $Reader.ReadLine()
 $Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
 $Shared = [hashtable]::Synchronized(@{
@@ -543,7 +528,8 @@ $Text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
 $signature = $Text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
 if ($signature -ge 0) { $Text = $Text.Substring(0, $signature) }
 SayHello $Shared $Text
-$Shared.Pool = OpenPool $Hello.parallel $Text $Surface.Keys @(foreach ($function in $Functions) { $function.Name })
+$variables = @{ ExecutorText = $Text; ExecutorFile = $ExecutorFile }
+$Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $Functions) { $function.Name }) $variables
 if (-not $InTask) {
     $Sweep = [Management.Automation.PowerShell]::Create()
     $Sweep.RunspacePool = $Shared.Pool
@@ -554,7 +540,5 @@ try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Me
 # waits for what reads, and nobody reads what would be answered.
 $Shared.Closing = $true
 foreach ($job in $Shared.Jobs.Values) { if ($InTask) { $job.Cancelled = $true } }
-while (@(foreach ($job in $Shared.Jobs.Values) { if ($job.Changes -and $job.Begun -and -not $job.Ended -and -not $job.Run.IsCompleted) { $job } }).Count) {
-    [Threading.Thread]::Sleep(50)
-}
+while (@(foreach ($job in Changing $Shared) { if ($job.Begun) { $job } }).Count) { [Threading.Thread]::Sleep(50) }
 [Environment]::Exit(0)

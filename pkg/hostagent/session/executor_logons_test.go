@@ -66,10 +66,33 @@ func (d tasks) recorded() string {
 	return string(text)
 }
 
+// installed is a file with the executor in it.
+func installed(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "executor.ps1")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// ways are how an executor is started, each with what its tasks are told beside the name of a pipe.
+func ways(t *testing.T) map[string]struct{ file, told string } {
+	t.Helper()
+	file := installed(t, session.Executor)
+	return map[string]struct{ file, told string }{"streamed": {"", "'.','NAME',"}, "installed": {file, `-File "` + file + `" NAME`}}
+}
+
 // A batch in a task is answered as any other, from another process, and the task is gone with the answer.
 func TestExecutorRunsABatchInATask(t *testing.T) {
+	for way, start := range ways(t) {
+		t.Run(way, func(t *testing.T) { runsABatchInATask(t, start.file) })
+	}
+}
+
+func runsABatchInATask(t *testing.T, file string) {
 	d := newTasks(t)
-	e := startEngine(t, engineOptions{tasks: d.dir}).ready()
+	e := startEngine(t, engineOptions{tasks: d.dir, file: file}).ready()
 	calls := []hostagent.Call{
 		getVM("read", "x", "missing", "it's \U0001F600 \"quoted\" $(Get-VM)"),
 		call("change", "Set-VM", p{
@@ -102,9 +125,15 @@ var pipeName = regexp.MustCompile(`Batch\.[0-9a-f]{32}`)
 
 // A task is the same whatever it runs: no data and no secret is in it. The one password goes to the Task Scheduler alone.
 func TestExecutorTellsATaskNothing(t *testing.T) {
+	for way, start := range ways(t) {
+		t.Run(way, func(t *testing.T) { tellsATaskNothing(t, start.file, start.told) })
+	}
+}
+
+func tellsATaskNothing(t *testing.T, file, told string) {
 	const secret, password = "correct horse", "open sesame"
 	d := newTasks(t)
-	e := startEngine(t, engineOptions{tasks: d.dir}).ready()
+	e := startEngine(t, engineOptions{tasks: d.dir, file: file}).ready()
 	noted, count := counter(t)
 	for logon := range logons {
 		e.batch(as(logon, getVM("a", "a-machine"), call("b", "Set-VM", p{"Password": hostagent.NewSecret(secret)}, "Text"), noted))
@@ -141,7 +170,7 @@ func TestExecutorTellsATaskNothing(t *testing.T) {
 	}
 	for text := range seen["New-ScheduledTaskAction"] {
 		// The Task Scheduler expands these.
-		if strings.Contains(text, "$(") || strings.Contains(text, "%") || !strings.Contains(text, "'.','NAME',") {
+		if strings.Contains(text, "$(") || strings.Contains(text, "%") || !strings.Contains(text, told) || (file != "" && strings.Contains(text, "Command")) {
 			t.Errorf("the action: %s", text)
 		}
 	}
@@ -166,11 +195,7 @@ func TestExecutorSaysWhyThereIsNoTask(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newTasks(t)
 			d.put(test.file, test.text)
-			file := filepath.Join(t.TempDir(), "executor.ps1")
-			if err := os.WriteFile(file, []byte(slow), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			e := startEngine(t, engineOptions{tasks: d.dir, file: file}).ready()
+			e := startEngine(t, engineOptions{tasks: d.dir, file: installed(t, slow)}).ready()
 			noted, count := counter(t)
 			for logon := range logons {
 				results := e.batch(as(logon, noted, getVM("b", "x")))

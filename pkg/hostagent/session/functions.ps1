@@ -216,16 +216,27 @@ function RegisterTask($task, [string] $arguments, [string] $folder, $credential)
     $null = Register-ScheduledTask @task @rights -Action $action -Settings $settings -Force -ErrorAction Stop
 }
 
-# The task's command is these functions as they stand here. What it works on it reads from the record in its working
-# directory: no text of ours becomes a command line.
+# Starts the task of a copy. What it works on it reads from the record in its working directory: no text of ours becomes a
+# command line.
 function StartTask([string] $name, [string] $folder) {
+    $task = @{ TaskPath = '\GuestClustering\'; TaskName = $name }
+    RegisterTask $task (CopyArguments) $folder $null
+    Start-ScheduledTask @task -ErrorAction Stop
+}
+
+# The arguments of such a task's process: CopyWork of the executor's file, or these functions as they stand here.
+function CopyArguments() {
+    if ($ExecutorFile) { return FileArguments 'CopyWork' }
     $script = foreach ($function in 'ReadText', 'WriteText', 'ReadWork', 'WriteWork', 'CopyWork') {
         'function {0} {{ {1} }}' -f $function, (Get-Command -Name $function -CommandType Function).Definition
     }
     $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "`n") + "`nCopyWork"))
-    $task = @{ TaskPath = '\GuestClustering\'; TaskName = $name }
-    RegisterTask $task "-NoProfile -NonInteractive -EncodedCommand $encoded" $folder $null
-    Start-ScheduledTask @task -ErrorAction Stop
+    return "-NoProfile -NonInteractive -EncodedCommand $encoded"
+}
+
+# An executor that was started as a file is that file in tasks, too: where it is one, what is no file is refused.
+function FileArguments([string] $argument) {
+    return "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -InputFormat None -File `"$ExecutorFile`" $argument"
 }
 
 # Runs in the task, in the folder of the copy, and ends with the record Completed or Failed and the task gone.
@@ -269,7 +280,7 @@ function RunInTask($shared, $job) {
         $run.Reader = [IO.StreamReader]::new($pipe, [Text.Encoding]::ASCII, $false, 65536)
         $run.Writer = [IO.StreamWriter]::new($pipe, [Text.Encoding]::ASCII)
         $run.Writer.AutoFlush = $true
-        $run.Writer.WriteLine((Pack ([IO.MemoryStream]::new([Text.Encoding]::ASCII.GetBytes($ExecutorText)))))
+        if (-not $ExecutorFile) { $run.Writer.WriteLine((Pack ([IO.MemoryStream]::new([Text.Encoding]::ASCII.GetBytes($ExecutorText))))) }
         $run.Writer.WriteLine((Pack (MakeJson @{ nonce = $nonce; parallel = 1; changes = $job.Changes })))
         $null = ReadFromTask $run "@HV1 $nonce hello 0 "
         $run.IsSent = $true
@@ -316,8 +327,9 @@ function ReadFromTask($run, [string] $prefix) {
     }
 }
 
-# The command line of such a task: what comes first over the pipe is this text.
+# The arguments of such a task's process. Unless it runs the executor's file, what comes first over the pipe is this text.
 function TaskArguments([string] $pipe) {
+    if ($ExecutorFile) { return FileArguments $pipe }
     $command = @(
         "`$p=[IO.Pipes.NamedPipeClientStream]::new('.','$pipe','InOut','Asynchronous','Anonymous')"
         '$p.Connect(30000)'
@@ -337,6 +349,13 @@ function OpenPipe([string] $name, $credential) {
         $security.AddAccessRule([IO.Pipes.PipeAccessRule]::new($who, 'FullControl', 'Allow'))
     }
     return [IO.Pipes.NamedPipeServerStream]::new($name, 'InOut', 1, 'Byte', 'Asynchronous', 65536, 65536, $security)
+}
+
+# The task's end of the pipe, when it runs the executor's file.
+function JoinPipe([string] $name) {
+    $pipe = [IO.Pipes.NamedPipeClientStream]::new('.', $name, 'InOut', 'Asynchronous', 'Anonymous')
+    $pipe.Connect(30000)
+    return $pipe
 }
 
 # Removes the tasks of batches whose sessions are no more. Each session owns a mutex with its task's name while it lives.

@@ -21,6 +21,7 @@ var standIn string
 // a last line with its category. Calls are made as the executor makes them, through Call.
 const preamble = `
 Set-StrictMode -Version 2.0
+$ExecutorFile = ''
 function global:Call([string] $name, $parameters) {
     $problems = $null
     & $name @parameters -ErrorAction SilentlyContinue -ErrorVariable problems
@@ -265,7 +266,7 @@ var allowedCommands = map[string]string{
 // not of files.
 var (
 	coreFunctions = []string{"Pack", "PackResults", "MakeJson", "ErrorFacts", "IsHeld"}
-	pipeTypes     = []string{"IO.Pipes.NamedPipeServerStream", "IO.Pipes.PipeSecurity", "IO.Pipes.PipeAccessRule", "IO.StreamReader", "IO.StreamWriter", "IO.MemoryStream"}
+	pipeTypes     = []string{"IO.Pipes.NamedPipeServerStream", "IO.Pipes.NamedPipeClientStream", "IO.Pipes.PipeSecurity", "IO.Pipes.PipeAccessRule", "IO.StreamReader", "IO.StreamWriter", "IO.MemoryStream"}
 )
 
 func TestFunctionsKeepToWindowsPowerShell51(t *testing.T) {

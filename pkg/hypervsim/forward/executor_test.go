@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/conformance"
 	"guestclustering.io/operator/pkg/hostagent/session"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
@@ -99,9 +101,7 @@ func (s sessions) start(target hostagent.Target, arguments string) (session.Proc
 // split is the command line as Windows splits it.
 func (s sessions) split(arguments string) []string {
 	if before, ok := strings.CutSuffix(arguments, `C:\ProgramData\GuestClustering\executor.ps1`); ok {
-		file := filepath.Join(s.TempDir(), "executor.ps1")
-		s.ok(os.WriteFile(file, []byte(session.Executor), 0o600))
-		return append(strings.Fields(before), file)
+		return append(strings.Fields(before), s.installed())
 	}
 	before, command, _ := strings.Cut(strings.TrimSuffix(arguments, `"`), `"`)
 	return append(strings.Fields(before), command)
@@ -130,15 +130,49 @@ func TestExecutorConforms(t *testing.T) {
 	})
 }
 
+// installed is a file with the executor in it.
+func (s sessions) installed() string {
+	file := filepath.Join(s.TempDir(), "executor.ps1")
+	s.ok(os.WriteFile(file, []byte(session.Executor), 0o600))
+	return file
+}
+
+// Where an antivirus refuses scripts that come in another way, the file alone is run: by the session and by its tasks, with
+// every logon and for a copy.
 func TestInstalledExecutor(t *testing.T) {
 	f := newFixture(t, ownNames)
 	agent, err := sessions{f, session.Options{Installed: true}}.Open(t.Context(), hostagent.Target{Host: f.hosts()[2]})
 	f.ok(err)
 	defer func() { f.ok(agent.Close()) }()
-	results, err := agent.Run(t.Context(), hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{cmdlet.Host("h")}})
-	f.ok(err)
-	f.ok(results.Err())
+	user := &hostagent.Credential{User: `CORP\admin`, Password: hostagent.NewSecret("open sesame")}
+	for _, b := range []hostagent.Batch{
+		{Calls: []hostagent.Call{cmdlet.Host("h"), cmdlet.NewStampedFolder("f", folder, stamp), copyTo(disk, "h1")}},
+		{Logon: hostagent.LogonSystem, Calls: []hostagent.Call{cmdlet.Host("h")}},
+		{Logon: hostagent.LogonExplicit, Credential: user, Calls: []hostagent.Call{cmdlet.Host("h")}},
+	} {
+		b.OnError = hostagent.Stop
+		results, err := agent.Run(t.Context(), b)
+		f.ok(err)
+		f.ok(results.Err())
+	}
+	f.until(func() bool { return f.work().State == hyperv.WorkCompleted })
+	tasks := 0
+	for _, e := range f.Journal(0) {
+		if e.Call == nil || e.Call.Cmdlet != "New-ScheduledTaskAction" {
+			continue
+		}
+		tasks++
+		if argument := fmt.Sprint(e.Call.Parameters["Argument"]); !fileAlone.MatchString(argument) {
+			t.Errorf("a task's process is told %s", argument)
+		}
+	}
+	if tasks != 3 {
+		t.Errorf("there were %d tasks, want one for the copy and one for each other logon", tasks)
+	}
 }
+
+// fileAlone is a command line that runs no script but the executor's file.
+var fileAlone = regexp.MustCompile(`^-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -InputFormat None -File "[^"]+executor\.ps1" (CopyWork|Batch\.[0-9a-f]{32})$`)
 
 // hosts are the names of the world's hosts.
 func (f fixture) hosts() []string {

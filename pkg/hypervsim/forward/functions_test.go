@@ -175,7 +175,7 @@ func (f fixture) until(holds func() bool) {
 // that have times in them.
 func (f fixture) outcome() ([]hyperv.Folder, []hyperv.Group) {
 	f.Helper()
-	agent, err := f.Driver().Open(f.Context(), hostagent.Target{Host: "hv03"})
+	agent, err := f.Driver().Open(f.Context(), hostagent.Target{Host: f.hosts()[2]})
 	f.ok(err)
 	defer func() { f.ok(agent.Close()) }()
 	pools := []string{gold}

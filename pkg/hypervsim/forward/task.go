@@ -42,12 +42,13 @@ func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine string) e
 	return err
 }
 
-// arguments splits a command line whose last argument alone may be in quotes, and has none itself.
+// arguments splits a command line of which one argument may be in quotes, and has none itself.
 func arguments(line string) []string {
-	before, quoted, isQuoted := strings.Cut(strings.TrimSuffix(line, `"`), `"`)
+	before, rest, isQuoted := strings.Cut(line, `"`)
 	args := strings.Fields(before)
 	if isQuoted {
-		args = append(args, quoted)
+		quoted, after, _ := strings.Cut(rest, `"`)
+		args = append(append(args, quoted), strings.Fields(after)...)
 	}
 	return args
 }

@@ -45,10 +45,28 @@ const (
 	ConditionMachinesReady ConditionType = "MachinesReady"
 	// ConditionNetworksReady is True while every member has every adapter as asked. Part of Ready.
 	ConditionNetworksReady ConditionType = "NetworksReady"
-	// ConditionAvailable is True while a member runs. Informs.
+	// ConditionAvailable is True while a member runs; with a failover cluster inside, while it has quorum and every role
+	// of spec is online. Informs.
 	ConditionAvailable ConditionType = "Available"
 	// ConditionPlacementSatisfied is True while no two members share a host. Informs.
 	ConditionPlacementSatisfied ConditionType = "PlacementSatisfied"
+)
+
+// The conditions that a GuestCluster has besides with a failover cluster inside.
+const (
+	// ConditionFormed is True while the failover cluster inside has every member, shared disk and role of spec, set up
+	// as asked. Part of Ready.
+	ConditionFormed ConditionType = "Formed"
+	// ConditionQuorumHealthy is True while the cluster has quorum and the witness of spec votes. Part of Ready.
+	ConditionQuorumHealthy ConditionType = "QuorumHealthy"
+	// ConditionServing is True while every role of spec is online. Part of Ready.
+	ConditionServing ConditionType = "Serving"
+	// ConditionValidated is True while the members passed Windows's own tests as they are now. Part of Ready with
+	// validation Enforce; informs with Report; True with Skip, which asks for nothing.
+	ConditionValidated ConditionType = "Validated"
+	// ConditionSurvivesHostLoss is True while the loss of any one host would cost neither quorum nor a role for longer
+	// than it takes to move; its message names the host that would, and why. Informs.
+	ConditionSurvivesHostLoss ConditionType = "SurvivesHostLoss"
 )
 
 // The conditions of an AntiAffinityGroup.
@@ -67,10 +85,16 @@ var (
 		ConditionReady, ConditionConnected, ConditionCapable, ConditionStorageReady,
 		ConditionReconciling, ConditionStalled,
 	}
-	// GuestClusterConditions are the condition types of a GuestCluster.
+	// GuestClusterConditions are the condition types of a GuestCluster without a failover cluster inside.
 	GuestClusterConditions = []ConditionType{
 		ConditionReady, ConditionMachinesReady, ConditionStorageReady, ConditionNetworksReady,
 		ConditionAvailable, ConditionPlacementSatisfied, ConditionReconciling, ConditionStalled,
+	}
+	// FailoverClusterConditions are the condition types of a GuestCluster with a failover cluster inside.
+	FailoverClusterConditions = []ConditionType{
+		ConditionReady, ConditionMachinesReady, ConditionStorageReady, ConditionNetworksReady,
+		ConditionFormed, ConditionQuorumHealthy, ConditionServing, ConditionValidated,
+		ConditionAvailable, ConditionPlacementSatisfied, ConditionSurvivesHostLoss, ConditionReconciling, ConditionStalled,
 	}
 	// SharedDiskConditions are the condition types of a SharedDisk.
 	SharedDiskConditions = []ConditionType{
@@ -143,6 +167,34 @@ const (
 	ReasonViolated Reason = "Violated"
 	// ReasonInternalError means a defect of the operator; its log says more.
 	ReasonInternalError Reason = "InternalError"
+
+	// ReasonSettingUp means that the Windows in a member goes through its first start.
+	ReasonSettingUp Reason = "SettingUp"
+	// ReasonInstallingFeatures means that features of Windows are being installed in members.
+	ReasonInstallingFeatures Reason = "InstallingFeatures"
+	// ReasonJoiningDomain means that members are joining their domain.
+	ReasonJoiningDomain Reason = "JoiningDomain"
+	// ReasonPreparingDisks means that shared disks are being told apart inside, initialised and formatted.
+	ReasonPreparingDisks Reason = "PreparingDisks"
+	// ReasonValidating means that Windows's own tests of the members are running.
+	ReasonValidating Reason = "Validating"
+	// ReasonForming means that the cluster inside is being formed.
+	ReasonForming Reason = "Forming"
+	// ReasonJoining means that a member is joining the cluster inside.
+	ReasonJoining Reason = "Joining"
+	// ReasonConfiguringCluster means that the cluster inside gets its disks, witness, networks or roles.
+	ReasonConfiguringCluster Reason = "ConfiguringCluster"
+	// ReasonFailingOver means that a role is coming online, on another member or again.
+	ReasonFailingOver Reason = "FailingOver"
+	// ReasonDraining means that roles are being moved off a member.
+	ReasonDraining Reason = "Draining"
+	// ReasonEvicting means that a member is being taken out of the cluster inside.
+	ReasonEvicting Reason = "Evicting"
+	// ReasonGrowing means that a disk is being made larger, on the hosts or inside.
+	ReasonGrowing Reason = "Growing"
+	// ReasonQuorumLost means that the cluster inside has no quorum; it comes back with its members. The operator never
+	// forces it, since that can lose data.
+	ReasonQuorumLost Reason = "QuorumLost"
 )
 
 // Reasons with which the owner of the object acts.
@@ -163,7 +215,7 @@ const (
 	ReasonDiskInUse Reason = "DiskInUse"
 	// ReasonDiskNameTaken means that a SharedDisk of a template's name exists and is not this guest cluster's.
 	ReasonDiskNameTaken Reason = "DiskNameTaken"
-	// ReasonNameTaken means that a name on the hosts belongs to something that is not ours.
+	// ReasonNameTaken means that a name on the hosts or in the domain belongs to something that is not ours.
 	ReasonNameTaken Reason = "NameTaken"
 	// ReasonOwnedByPrevious means that the hosts hold what an earlier object of this name left.
 	ReasonOwnedByPrevious Reason = "OwnedByPrevious"
@@ -173,6 +225,49 @@ const (
 	ReasonMemberLost Reason = "MemberLost"
 	// ReasonDiskLost means that a disk that was recorded is gone from the hosts; it is never made anew by itself.
 	ReasonDiskLost Reason = "DiskLost"
+
+	// ReasonSetUpStalled means that the Windows in a member did not finish its first start in time; the message says
+	// what to look at.
+	ReasonSetUpStalled Reason = "SetUpStalled"
+	// ReasonGuestUnreachable means that the Windows in a running member answers no more by the way that guestAccess gives.
+	ReasonGuestUnreachable Reason = "GuestUnreachable"
+	// ReasonGuestCredentialsRefused means that the Windows in a member refused the account it is asked with, which is not
+	// tried again until its Secret changes.
+	ReasonGuestCredentialsRefused Reason = "GuestCredentialsRefused"
+	// ReasonGuestRefused means that the Windows in a member could not do what it was asked; the message gives its error.
+	ReasonGuestRefused Reason = "GuestRefused"
+	// ReasonDomainUnreachable means that a member finds no domain controller of the domain it is to join or is in.
+	ReasonDomainUnreachable Reason = "DomainUnreachable"
+	// ReasonDisksIndistinguishable means that a shared disk cannot be told from another one inside, or is not the same for
+	// all members; no disk is touched until it can.
+	ReasonDisksIndistinguishable Reason = "DisksIndistinguishable"
+	// ReasonDiskHasData means that a shared disk to be prepared is not empty; it is never formatted.
+	ReasonDiskHasData Reason = "DiskHasData"
+	// ReasonDiskInUseByRole means that a disk that is to be detached is still the witness, a cluster shared volume or a
+	// role's disk in the cluster inside.
+	ReasonDiskInUseByRole Reason = "DiskInUseByRole"
+	// ReasonValidationFailed means that the members failed one of Windows's own tests; the message names it.
+	ReasonValidationFailed Reason = "ValidationFailed"
+	// ReasonValidationWarned means that one of Windows's own tests warns; the message names it.
+	ReasonValidationWarned Reason = "ValidationWarned"
+	// ReasonClusterNameLacksRights means that the cluster's own computer account may not create computer objects for its
+	// roles; the message names the account and the organizational unit.
+	ReasonClusterNameLacksRights Reason = "ClusterNameLacksRights"
+	// ReasonClusterLost means that a cluster that was recorded is gone from its members, or another one is in its place; it
+	// is never formed anew by itself.
+	ReasonClusterLost Reason = "ClusterLost"
+	// ReasonNoWitness means that the number of members needs a witness and spec gives none.
+	ReasonNoWitness Reason = "NoWitness"
+	// ReasonWitnessLost means that the witness does not vote: its disk, share or storage account cannot be reached.
+	ReasonWitnessLost Reason = "WitnessLost"
+	// ReasonNodeDown means that a member runs, and is not up in the cluster inside.
+	ReasonNodeDown Reason = "NodeDown"
+	// ReasonNodePaused means that somebody paused a member in the cluster inside.
+	ReasonNodePaused Reason = "NodePaused"
+	// ReasonRoleOffline means that a role was taken offline in the cluster inside.
+	ReasonRoleOffline Reason = "RoleOffline"
+	// ReasonRoleFailed means that a role, or a part of it, failed in the cluster inside.
+	ReasonRoleFailed Reason = "RoleFailed"
 )
 
 // Reasons with which the platform team acts.
@@ -202,6 +297,8 @@ const (
 	ReasonMacRangeOverlaps Reason = "MacRangeOverlaps"
 	// ReasonMacRangeExhausted means that no MAC address is left to give.
 	ReasonMacRangeExhausted Reason = "MacRangeExhausted"
+	// ReasonFeatureMissing means that the image's Windows cannot install a feature that the cluster inside needs.
+	ReasonFeatureMissing Reason = "FeatureMissing"
 	// ReasonNamespaceNotAllowed means that the host cluster does not admit the object's namespace.
 	ReasonNamespaceNotAllowed Reason = "NamespaceNotAllowed"
 )
@@ -214,16 +311,23 @@ var reasonsByActor = map[Actor][]Reason{
 		ReasonCreating, ReasonStarting, ReasonAttaching, ReasonMigrating, ReasonRepairing, ReasonRestarting,
 		ReasonDeleting, ReasonWaitingForHost, ReasonWaitingForDependency, ReasonWaitingForGuest,
 		ReasonVerifyingOutcome, ReasonViolated, ReasonInternalError,
+		ReasonSettingUp, ReasonInstallingFeatures, ReasonJoiningDomain, ReasonPreparingDisks, ReasonValidating,
+		ReasonForming, ReasonJoining, ReasonConfiguringCluster, ReasonFailingOver, ReasonDraining, ReasonEvicting,
+		ReasonGrowing, ReasonQuorumLost,
 	},
 	ActorUser: {
 		ReasonPaused, ReasonWaitingForPowerOff, ReasonInvalidSpec, ReasonSecretMissing, ReasonHostClusterNotFound, ReasonInUse,
 		ReasonDiskInUse, ReasonDiskNameTaken, ReasonNameTaken, ReasonOwnedByPrevious, ReasonCopyOfOurs,
 		ReasonMemberLost, ReasonDiskLost,
+		ReasonSetUpStalled, ReasonGuestUnreachable, ReasonGuestCredentialsRefused, ReasonGuestRefused, ReasonDomainUnreachable,
+		ReasonDisksIndistinguishable, ReasonDiskHasData, ReasonDiskInUseByRole, ReasonValidationFailed, ReasonValidationWarned,
+		ReasonClusterNameLacksRights, ReasonClusterLost, ReasonNoWitness, ReasonWitnessLost, ReasonNodeDown, ReasonNodePaused,
+		ReasonRoleOffline, ReasonRoleFailed,
 	},
 	ActorPlatformTeam: {
 		ReasonHostUnreachable, ReasonCredentialsRefused, ReasonAccessDenied, ReasonHostFailed, ReasonNotEnoughHosts, ReasonHostTooOld,
 		ReasonPoolMissing, ReasonPoolFull, ReasonImageMissing, ReasonNetworkMissing, ReasonMacRangeOverlaps,
-		ReasonMacRangeExhausted, ReasonNamespaceNotAllowed,
+		ReasonMacRangeExhausted, ReasonFeatureMissing, ReasonNamespaceNotAllowed,
 	},
 }
 

@@ -73,7 +73,7 @@ func TestReasonsAndConditionsAreNamedByTheirValue(t *testing.T) {
 
 func TestEveryConditionTypeBelongsToAKind(t *testing.T) {
 	used := map[string]bool{}
-	for _, types := range [][]ConditionType{HostClusterConditions, GuestClusterConditions, SharedDiskConditions, AntiAffinityGroupConditions} {
+	for _, types := range [][]ConditionType{HostClusterConditions, GuestClusterConditions, FailoverClusterConditions, SharedDiskConditions, AntiAffinityGroupConditions} {
 		for _, common := range []ConditionType{ConditionReady, ConditionReconciling, ConditionStalled} {
 			if !slices.Contains(types, common) {
 				t.Errorf("%v: %s is missing", types, common)

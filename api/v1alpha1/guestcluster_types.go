@@ -42,15 +42,15 @@ type GuestClusterMembers struct {
 	// +optional
 	Type MembersType `json:"type,omitempty"`
 
-	// count is how many members there are: 2 to 64. Changes: online, upwards; members cannot be removed yet.
-	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="members cannot be removed yet; restore count, or raise it"
+	// count is how many members there are: 2 to 64. Changes: online; a lower count removes the members with the highest
+	// numbers, one at a time: its roles move to the others and the cluster inside lets it go before its machine is removed.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	Count *int32 `json:"count,omitempty"`
 
-	// named are the members, 2 to 64. Changes: online, members may be added; members cannot be removed yet.
-	// +kubebuilder:validation:XValidation:rule="oldSelf.all(o, self.exists(n, n.name == o.name))",message="members cannot be removed yet; put the entries back that are missing"
+	// named are the members, 2 to 64. Changes: online; members whose entries are taken out are removed, one at a time: its
+	// roles move to the others and the cluster inside lets it go before its machine is removed.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=100
@@ -65,6 +65,33 @@ type NamedMember struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	Name string `json:"name"`
+
+	// networks are the member's static addresses, by network. A network that is not listed has none: DHCP on one with purpose
+	// Client, link-local addresses on one with purpose Cluster. Changes: online.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	// +optional
+	Networks []NamedMemberNetwork `json:"networks,omitempty"`
+}
+
+// NamedMemberNetwork is a member's static addresses on a network.
+type NamedMemberNetwork struct {
+	// name is an entry of machine.networks, by name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +required
+	Name string `json:"name"`
+
+	// addresses are the member's addresses on the network, each with its prefix length, such as 10.0.1.11/24. At most 4.
+	// Changes: online.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="an address is an IP address with its prefix length, such as 10.0.1.11/24"
+	// +required
+	Addresses []string `json:"addresses"`
 }
 
 // MachineMemory is the memory of a member.
@@ -93,6 +120,8 @@ const (
 )
 
 // MachineNetwork is an adapter that every member has.
+//
+// +kubebuilder:validation:XValidation:rule="self.purpose == 'Client' || !has(self.gateways) && !has(self.dnsServers)",message="gateways and dnsServers are for a network with purpose Client: the cluster's own network leads nowhere else and registers in no DNS; leave them out here"
 type MachineNetwork struct {
 	// name is the adapter's name, on the hosts and in the guest: lower-case letters, digits and hyphens.
 	// +kubebuilder:validation:MinLength=1
@@ -111,6 +140,57 @@ type MachineNetwork struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +required
 	HostNetwork string `json:"hostNetwork"`
+
+	// gateways are the network's default gateways, for members with static addresses: one IPv4 address, one IPv6 address, or
+	// one of each. Changes: online.
+	// +kubebuilder:validation:XValidation:rule="self.size() < 2 || !self.all(g, isIP(g)) || ip(self[0]).family() != ip(self[1]).family()",message="a network has one default gateway of each address family; leave one"
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="a gateway is an IP address without a prefix length, such as 10.0.1.1"
+	// +optional
+	Gateways []string `json:"gateways,omitempty"`
+
+	// dnsServers are the DNS servers that members ask, in this order; where a domain is to be joined, those of the domain.
+	// Left out: by DHCP. At most 8. Changes: online.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="a DNS server is given by its IP address, such as 10.0.1.2"
+	// +optional
+	DNSServers []string `json:"dnsServers,omitempty"`
+}
+
+// MachineSetup is what Windows is told at a member's first start.
+type MachineSetup struct {
+	// administratorSecretRef is the Secret in this namespace with the password of the members' local account Administrator,
+	// under the key password. Left out: one is made and kept in Secret <metadata.name>-administrator. Changes: online, for
+	// members made from then on; members that are asked by this account are asked with the new password at once.
+	// +optional
+	AdministratorSecretRef *SecretReference `json:"administratorSecretRef,omitempty"`
+
+	// timeZone is the members' time zone as Windows names it, such as W. Europe Standard Time.
+	// Changes: online, for members made from then on.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9+._() -]*$')",message="a time zone is named as Windows names it, such as W. Europe Standard Time; tzutil /l lists them"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:default=UTC
+	// +optional
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// locale is the language and region of the members' keyboards, formats and texts, such as de-DE. Its texts have to be in
+	// the image. Changes: online, for members made from then on.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[0-9]{3})$')",message="a locale is a language and a region, such as en-US"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:default=en-US
+	// +optional
+	Locale string `json:"locale,omitempty"`
+
+	// productKeySecretRef is the Secret in this namespace, and the key in it, that holds the product key. Left out: the
+	// image's own. Changes: online, for members made from then on.
+	// +optional
+	ProductKeySecretRef *SecretKeyReference `json:"productKeySecretRef,omitempty"`
 }
 
 // GuestClusterMachine is what every member is made like.
@@ -140,6 +220,11 @@ type GuestClusterMachine struct {
 	// +kubebuilder:default={}
 	// +optional
 	Memory MachineMemory `json:"memory,omitzero"`
+
+	// setup is what Windows is told at a member's first start. Changes: as its fields.
+	// +kubebuilder:default={}
+	// +optional
+	Setup MachineSetup `json:"setup,omitzero"`
 
 	// networks are the adapters of a member, each with a static MAC address: at most 8, one of them with purpose
 	// Cluster. Changes: fixed, as a list of names.
@@ -221,7 +306,14 @@ type GuestClusterAntiAffinity struct {
 	Remediation Remediation `json:"remediation,omitempty"`
 }
 
-// GuestClusterSpec says what members, disks and placement are wanted.
+// GuestClusterSpec says what members, disks, placement and clustering are wanted.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.clustering) || has(self.clustering)",fieldPath=".clustering",message="the type of clustering is fixed; restore clustering, or create another guest cluster without it"
+// +kubebuilder:validation:XValidation:rule="!has(self.members.named) || self.members.named.all(m, !has(m.networks) || m.networks.all(n, self.machine.networks.exists(x, x.name == n.name)))",fieldPath=".members.named",message="a member's networks are entries of machine.networks; add the network there, or correct the name"
+// +kubebuilder:validation:XValidation:rule="!has(self.clustering) || !has(self.clustering.failover) || !has(self.clustering.failover.quorum.diskWitness) || has(self.sharedDisks) && self.sharedDisks.exists(d, d.name == self.clustering.failover.quorum.diskWitness.disk)",fieldPath=".clustering.failover.quorum.diskWitness.disk",message="the witness is not in sharedDisks; add the disk there, or name one that is"
+// +kubebuilder:validation:XValidation:rule="!has(self.clustering) || !has(self.clustering.failover) || !has(self.clustering.failover.clusterSharedVolumes) || self.clustering.failover.clusterSharedVolumes.all(v, has(self.sharedDisks) && self.sharedDisks.exists(d, d.name == v.disk))",fieldPath=".clustering.failover.clusterSharedVolumes",message="a cluster shared volume is not in sharedDisks; add the disk there, or name one that is"
+// +kubebuilder:validation:XValidation:rule="!has(self.clustering) || !has(self.clustering.failover) || !has(self.clustering.failover.roles) || self.clustering.failover.roles.all(r, !has(r.fileServer) || has(self.sharedDisks) && self.sharedDisks.exists(d, d.name == r.fileServer.disk))",fieldPath=".clustering.failover.roles",message="a role's disk is not in sharedDisks; add the disk there, or name one that is"
+// +kubebuilder:validation:XValidation:rule="!has(self.guestAccess.credentialsSecretRef) || has(self.clustering) && has(self.clustering.failover) && has(self.clustering.failover.domain)",fieldPath=".guestAccess.credentialsSecretRef",message="credentialsSecretRef is an account of the domain that members join; give clustering.failover.domain, or leave it out: members of a workgroup are asked as their local administrator"
 type GuestClusterSpec struct {
 	// hostClusterRef names the HostCluster whose hosts run the members. Changes: fixed.
 	// +required
@@ -248,6 +340,11 @@ type GuestClusterSpec struct {
 	// +required
 	Machine GuestClusterMachine `json:"machine"`
 
+	// guestAccess says how the Windows in a member is asked, and as whom. Changes: online.
+	// +kubebuilder:default={type: PowerShellDirect}
+	// +optional
+	GuestAccess GuestAccess `json:"guestAccess,omitzero"`
+
 	// sharedDisks are the disks that every member has, at the same place in each. At most 15. Changes: online;
 	// removing an entry detaches the disk and releases it, and its data stays with the SharedDisk.
 	// +listType=map
@@ -260,6 +357,11 @@ type GuestClusterSpec struct {
 	// +kubebuilder:default={}
 	// +optional
 	AntiAffinity GuestClusterAntiAffinity `json:"antiAffinity,omitzero"`
+
+	// clustering is the cluster that the members form inside. Left out: none, as type None. Changes: online once, from left
+	// out; given: as its fields.
+	// +optional
+	Clustering *GuestClusterClustering `json:"clustering,omitempty"`
 }
 
 // GuestClusterSummary is what the columns of kubectl get show.
@@ -273,6 +375,11 @@ type GuestClusterSummary struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Members string `json:"members,omitempty"`
+
+	// tolerates is how many host failures the cluster inside survives now, such as 1; empty when that is not known.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Tolerates string `json:"tolerates,omitempty"`
 
 	// placement is the members' hosts in the members' order, such as hv01,hv02.
 	// +kubebuilder:validation:MaxLength=4096
@@ -305,6 +412,13 @@ type MemberNetworkStatus struct {
 	// vlanID is the adapter's VLAN. Absent: untagged.
 	// +optional
 	VLANID *int32 `json:"vlanID,omitempty"`
+
+	// addresses are the adapter's addresses as the member's Windows has them, each with its prefix length.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=49
+	// +optional
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // MemberStatus is a member as last seen.
@@ -339,6 +453,17 @@ type MemberStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	State string `json:"state,omitempty"`
+
+	// nodeState is how the member is in the cluster inside: Up, Down, Paused, Isolated, Quarantined, Joining or Unknown (cannot
+	// be seen now). Absent: no cluster inside has it.
+	// +optional
+	NodeState NodeState `json:"nodeState,omitempty"`
+
+	// computerObjectGUID is the member's computer account in the domain. Once recorded, an account without it is not this
+	// member's.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ComputerObjectGUID string `json:"computerObjectGUID,omitempty"`
 
 	// osDisk is the file of the member's OS disk.
 	// +kubebuilder:validation:MaxLength=1024
@@ -397,6 +522,23 @@ type AttachedDiskStatus struct {
 	// +kubebuilder:validation:items:MaxLength=255
 	// +optional
 	AttachedTo []string `json:"attachedTo,omitempty"`
+
+	// diskGUID is the id in the disk's partition table, from when it was initialised on. Once recorded, a disk without it is
+	// not this one.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	DiskGUID string `json:"diskGUID,omitempty"`
+
+	// clusterState is Online, Offline, Failed or what else Windows calls the disk's resource in the cluster inside. Absent:
+	// the cluster does not have the disk.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ClusterState string `json:"clusterState,omitempty"`
+
+	// ownerMember is the member that has the disk in the cluster inside.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	OwnerMember string `json:"ownerMember,omitempty"`
 }
 
 // GuestClusterStatus is the guest cluster as last seen.
@@ -405,7 +547,8 @@ type GuestClusterStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, Reconciling, Stalled, MachinesReady, StorageReady, NetworksReady, Available and PlacementSatisfied.
+	// conditions are Ready, Reconciling, Stalled, MachinesReady, StorageReady, NetworksReady, Available and
+	// PlacementSatisfied; with a failover cluster inside also Formed, QuorumHealthy, Serving, Validated and SurvivesHostLoss.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=32
@@ -444,15 +587,32 @@ type GuestClusterStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	StoragePoolPath string `json:"storagePoolPath,omitempty"`
+
+	// failoverCluster is the failover cluster inside.
+	// +optional
+	FailoverCluster *FailoverClusterStatus `json:"failoverCluster,omitempty"`
+
+	// toleratedHostFailures is how many hosts may fail now, whichever they are, without the cluster inside losing quorum.
+	// Absent: not known.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ToleratedHostFailures *int32 `json:"toleratedHostFailures,omitempty"`
+
+	// accessPoints are where clients reach the roles.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	AccessPoints []AccessPoint `json:"accessPoints,omitempty"`
 }
 
 // GuestCluster is a failover cluster whose nodes are VMs on a cluster of Hyper-V hosts: its members, their
-// shared disks and their placement.
+// shared disks, their placement, and the cluster that they form inside.
 //
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,fieldPath=".metadata",message="metadata.name becomes a label and has at most 63 characters: shorten it"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || self.metadata.name.size() + 1 + string(self.spec.members.count).size() <= 15",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and must fit NetBIOS's 15 characters: shorten the name, or name the members in spec.members.named"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.members.count) || oldSelf.hasValue() && has(oldSelf.value().spec.members.count) && oldSelf.value().spec.members.count == self.spec.members.count || !self.metadata.name.contains('.')",optionalOldSelf=true,fieldPath=".spec.members",message="member names are <name>-<n> and a computer name has no dots: take the dots out of the name, or name the members in spec.members.named"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.members.count) || !has(self.spec.members.named) || self.spec.members.named.filter(m, m.name.startsWith(self.metadata.name.upperAscii() + '-') && m.name.substring(self.metadata.name.size() + 1).matches('^[1-9][0-9]{0,3}$') && int(m.name.substring(self.metadata.name.size() + 1)) <= oldSelf.spec.members.count).size() == oldSelf.spec.members.count",fieldPath=".spec.members.named",message="members cannot be removed yet; name every existing member, <NAME>-1 and on, in spec.members.named"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.members.count) || !has(self.spec.members.named) || self.spec.members.named.filter(m, m.name.startsWith(self.metadata.name.upperAscii() + '-') && m.name.substring(self.metadata.name.size() + 1).matches('^[1-9][0-9]{0,3}$') && int(m.name.substring(self.metadata.name.size() + 1)) <= oldSelf.spec.members.count).size() == oldSelf.spec.members.count",fieldPath=".spec.members.named",message="name every existing member, <NAME>-1 and on, in spec.members.named; members are removed by a change of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.sharedDisks) || oldSelf.hasValue() && has(oldSelf.value().spec.sharedDisks) && oldSelf.value().spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, !has(d.template) || self.metadata.name.size() + 1 + d.name.size() <= 63)",optionalOldSelf=true,fieldPath=".spec.sharedDisks",message="the SharedDisk of a template is named <name>-<disk> and has at most 63 characters: shorten the disk's name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.sharedDisks) || oldSelf.hasValue() && has(oldSelf.value().spec.sharedDisks) && oldSelf.value().spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, self.spec.sharedDisks.exists_one(e, (has(d.sharedDiskRef) ? d.sharedDiskRef.name : self.metadata.name + '-' + d.name) == (has(e.sharedDiskRef) ? e.sharedDiskRef.name : self.metadata.name + '-' + e.name)))",optionalOldSelf=true,fieldPath=".spec.sharedDisks",message="two entries stand for the same SharedDisk; remove one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.sharedDisks) || !has(self.spec.sharedDisks) || oldSelf.spec.sharedDisks == self.spec.sharedDisks || self.spec.sharedDisks.all(d, oldSelf.spec.sharedDisks.all(o, o.name != d.name || (has(d.sharedDiskRef) ? d.sharedDiskRef.name : self.metadata.name + '-' + d.name) == (has(o.sharedDiskRef) ? o.sharedDiskRef.name : self.metadata.name + '-' + o.name)))",fieldPath=".spec.sharedDisks",message="an entry stands for the same SharedDisk always; for another disk, remove the entry and add one with another name"
@@ -462,6 +622,7 @@ type GuestClusterStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
 // +kubebuilder:printcolumn:name="Members",type=string,JSONPath=`.status.summary.members`
+// +kubebuilder:printcolumn:name="Tolerates",type=string,JSONPath=`.status.summary.tolerates`
 // +kubebuilder:printcolumn:name="Placement",type=string,JSONPath=`.status.summary.placement`
 // +kubebuilder:printcolumn:name="Storage",type=string,JSONPath=`.status.summary.storage`
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.summary.message`

@@ -183,7 +183,8 @@ type WinRMAgent struct {
 	Executor AgentExecutor `json:"executor,omitempty"`
 }
 
-// CABundle names a key of a ConfigMap or a Secret in the operator's own namespace.
+// CABundle names a key of a ConfigMap or a Secret: in the operator's own namespace for hosts, in the GuestCluster's for
+// its members.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.configMapRef) != has(self.secretRef)",message="give either configMapRef or secretRef"
 type CABundle struct {
@@ -196,7 +197,7 @@ type CABundle struct {
 	SecretRef *KeyReference `json:"secretRef,omitempty"`
 }
 
-// KeyReference names a key of an object in the operator's own namespace.
+// KeyReference names a key of an object, in the namespace that the field around it says.
 type KeyReference struct {
 	// name is the object's name.
 	// +kubebuilder:validation:MinLength=1

@@ -45,6 +45,18 @@ func namedMembers(named []NamedMember) []string {
 	return names
 }
 
+// ClusterName is the computer name of the cluster inside of a GuestCluster with the given metadata.name, where its
+// spec gives none.
+func ClusterName(guestCluster string) string {
+	return strings.ToUpper(guestCluster) + "-CL"
+}
+
+// AdministratorSecretName is the metadata.name of the Secret, in the namespace of a GuestCluster, that holds the
+// password of its members' local administrator, where its spec names none.
+func AdministratorSecretName(guestCluster string) string {
+	return guestCluster + "-administrator"
+}
+
 // SharedDiskName is the metadata.name of the SharedDisk that a template of a GuestCluster makes.
 func SharedDiskName(guestCluster, disk string) string {
 	return guestCluster + "-" + disk

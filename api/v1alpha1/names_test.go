@@ -15,7 +15,7 @@ func TestMemberNames(t *testing.T) {
 	}{
 		"counted":            {GuestClusterMembers{Type: MembersCount, Count: count(3)}, []string{"FILES-2-1", "FILES-2-2", "FILES-2-3"}},
 		"counted by default": {GuestClusterMembers{Count: count(1)}, []string{"FILES-2-1"}},
-		"named":              {GuestClusterMembers{Type: MembersNamed, Named: []NamedMember{{"SQL-B"}, {"SQL-A"}}}, []string{"SQL-B", "SQL-A"}},
+		"named":              {GuestClusterMembers{Type: MembersNamed, Named: []NamedMember{{Name: "SQL-B"}, {Name: "SQL-A"}}}, []string{"SQL-B", "SQL-A"}},
 		"neither":            {GuestClusterMembers{Type: MembersCount}, nil},
 	}
 	for name, test := range tests {

@@ -22,6 +22,30 @@ type HostClusterReference struct {
 	Name string `json:"name"`
 }
 
+// SecretReference names a Secret in the namespace of the object that names it.
+type SecretReference struct {
+	// name is the Secret's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+}
+
+// SecretKeyReference names one value of a Secret in the namespace of the object that names it.
+type SecretKeyReference struct {
+	// name is the Secret's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+
+	// key is the key in its data. Changes: online.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Key string `json:"key"`
+}
+
 // DiskFormat is the file format of a shared disk.
 // +kubebuilder:validation:Enum=VHDX;VHDSet
 type DiskFormat string

@@ -24,6 +24,7 @@ type SharedDiskSpec struct {
 // SharedDiskTemplateSpec is what a disk is, whether a SharedDisk of its own or a template in a GuestCluster.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.format) == has(oldSelf.format) && (!has(self.format) || self.format == oldSelf.format)",fieldPath=".format",message="format is fixed; create a new disk of the other format and move the data"
+// +kubebuilder:validation:XValidation:rule="!has(self.format) || self.format != 'VHDX' || !isQuantity(string(self.size)) || !isQuantity(string(oldSelf.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) <= 0",fieldPath=".size",message="a shared VHDX cannot grow; restore the size, or create a new disk of format VHDSet and move the data"
 type SharedDiskTemplateSpec struct {
 	// format is the file format: VHDX (Windows Server 2012 R2 hosts and later; no online growth, no host
 	// backup) or VHDSet (2016 and later). Left out: VHDSet where the hosts can, else VHDX; status.format of
@@ -40,13 +41,13 @@ type SharedDiskTemplateSpec struct {
 
 	// size is what the guests see, as a quantity of bytes such as 500Gi: 512Mi to 64Ti, in whole sectors of 512 bytes
 	// and without a fraction.
-	// Changes: fixed; a disk never shrinks, and cannot grow yet.
+	// Changes: online, upwards, for a VHD Set, and the volume inside grows with it; a shared VHDX cannot grow, and no disk
+	// shrinks.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="a shared disk has 512Mi to 64Ti; write the size with a unit, such as 500Gi"
 	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('512Mi')) < 0 || quantity(string(self)).compareTo(quantity('64Ti')) > 0 || quantity(string(self)).isInteger() && quantity(string(self)).asInteger() % 512 == 0",message="a disk is a whole number of 512-byte sectors; write the size in Mi, Gi or Ti and without a fraction, such as 1536Mi"
 	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="a shared disk cannot shrink; restore the size, or create a new disk and move the data"
-	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || !isQuantity(string(oldSelf)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) <= 0",message="a shared disk cannot grow yet; restore the size, or create a new disk and move the data"
 	// +required
 	Size resource.Quantity `json:"size"`
 

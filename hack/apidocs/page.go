@@ -34,7 +34,7 @@ type kind struct {
 
 var kinds = []kind{
 	{"HostCluster", "hostclusters", []string{"config/samples/2-hostcluster.yaml"}, v1alpha1.HostClusterConditions},
-	{"GuestCluster", "guestclusters", []string{"config/samples/3-guestcluster-files.yaml", "hack/apidocs/examples/guestcluster.yaml"}, v1alpha1.GuestClusterConditions},
+	{"GuestCluster", "guestclusters", []string{"config/samples/3-guestcluster-files.yaml", "hack/apidocs/examples/guestcluster.yaml"}, v1alpha1.FailoverClusterConditions},
 	{"SharedDisk", "shareddisks", []string{"hack/apidocs/examples/shareddisk.yaml"}, v1alpha1.SharedDiskConditions},
 	{"AntiAffinityGroup", "antiaffinitygroups", []string{"hack/apidocs/examples/antiaffinitygroup.yaml"}, v1alpha1.AntiAffinityGroupConditions},
 }

@@ -28,7 +28,7 @@ var names = map[string]struct {
 	columns             []string
 }{
 	"HostCluster":       {"hostclusters", "hcl", []string{"Ready", "Hosts", "OS", "Pools", "GuestClusters", "Message", "Age"}},
-	"GuestCluster":      {"guestclusters", "gcl", []string{"Ready", "Available", "Members", "Placement", "Storage", "Message", "Age"}},
+	"GuestCluster":      {"guestclusters", "gcl", []string{"Ready", "Available", "Members", "Tolerates", "Placement", "Storage", "Message", "Age"}},
 	"SharedDisk":        {"shareddisks", "sdisk", []string{"Ready", "Attached", "UsedBy", "Format", "Size", "Message", "Age"}},
 	"AntiAffinityGroup": {"antiaffinitygroups", "aag", []string{"Ready", "Satisfied", "Members", "Violations", "Message", "Age"}},
 }
@@ -88,8 +88,10 @@ machine:
   storagePool: gold
   cpus: 2
   memory: {startup: 4Gi}
+  setup: {timeZone: UTC, locale: en-US}
   networks:
   - {name: cluster, purpose: Cluster, hostNetwork: cluster}
+guestAccess: {type: PowerShellDirect}
 antiAffinity: {enforcement: Preferred, remediation: Migrate}
 `,
 		"SharedDisk": `
@@ -175,8 +177,8 @@ var _ = Describe("kubectl get", func() {
 			[]any{"True", "4/4", "WindowsServer2022", "1/1", float64(2), "m"},
 		},
 		"GuestCluster": {
-			"status: {" + ready + `, {type: Available, status: "False", reason: Starting, message: "", lastTransitionTime: "2026-01-01T00:00:00Z"}], summary: {members: 2/2, placement: "hv01,hv02", storage: 2/2, message: m}}`,
-			[]any{"True", "False", "2/2", "hv01,hv02", "2/2", "m"},
+			"status: {" + ready + `, {type: Available, status: "False", reason: Starting, message: "", lastTransitionTime: "2026-01-01T00:00:00Z"}], summary: {members: 2/2, tolerates: "1", placement: "hv01,hv02", storage: 2/2, message: m}}`,
+			[]any{"True", "False", "2/2", "1", "hv01,hv02", "2/2", "m"},
 		},
 		"SharedDisk": {
 			"status: {" + ready + `], format: VHDSet, size: 200Gi, summary: {attached: "2", usedBy: sql, message: m}}`,

@@ -40,18 +40,18 @@ func diskRules(m manifest, path string, disk func(fields string) change) map[str
 		"a disk does not shrink": {
 			manifest: m,
 			from:     disks(`size: 500Gi`),
-			accepted: disks(`size: 512000Mi`, `size: 536870912000`),
+			accepted: disks(`size: 512000Mi`, `size: 536870912000`, `size: 2Ti`),
 			refused:  disks(`size: 400Gi`, `size: 429496729600`),
 			path:     path + ".size",
 			message:  "a shared disk cannot shrink; restore the size, or create a new disk and move the data",
 		},
-		"a disk does not grow yet": {
+		"a shared VHDX does not grow": {
 			manifest: m,
-			from:     disks(`size: 1024Gi`),
-			accepted: disks(`size: 1Ti`),
-			refused:  disks(`size: 2Ti`, `size: 2199023255552`),
+			from:     disks(`size: 1024Gi, format: VHDX`),
+			accepted: disks(`size: 1Ti, format: VHDX`),
+			refused:  disks(`size: 2Ti, format: VHDX`, `size: 2199023255552, format: VHDX`),
 			path:     path + ".size",
-			message:  "a shared disk cannot grow yet; restore the size, or create a new disk and move the data",
+			message:  "a shared VHDX cannot grow; restore the size, or create a new disk of format VHDSet and move the data",
 		},
 		"a disk's format is fixed": {
 			manifest: m,

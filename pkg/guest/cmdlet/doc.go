@@ -13,5 +13,3 @@ type p = hostagent.Parameters
 func call(id, cmdlet string, parameters p, selected ...string) hostagent.Call {
 	return hostagent.Call{ID: id, Cmdlet: cmdlet, Parameters: parameters, Select: selected}
 }
-
-func ref(callID string) hostagent.Ref { return hostagent.Ref{Call: callID} }

@@ -79,17 +79,18 @@ func DecodeValidation(run string, results hostagent.Results, parse func(string) 
 	if err := results.Need("validation"); err != nil {
 		return nil, fmt.Errorf("reading the validation: %w", err)
 	}
-	for _, o := range results.ByID("validation").Values {
-		v := &guest.Validation{ID: run, State: o.Text("State"), Error: o.Text("Error")}
-		if v.State != hyperv.WorkCompleted {
-			return v, nil
-		}
-		report, err := parse(o.Text("Report"))
-		if err != nil {
-			return nil, fmt.Errorf("reading the validation: %w", err)
-		}
-		v.Report = report
+	told := results.ByID("validation").Values
+	if len(told) == 0 {
+		return nil, nil
+	}
+	v := &guest.Validation{ID: run, State: told[0].Text("State"), Error: told[0].Text("Error")}
+	if v.State != hyperv.WorkCompleted {
 		return v, nil
 	}
-	return nil, nil
+	report, err := parse(told[0].Text("Report"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the validation: %w", err)
+	}
+	v.Report = report
+	return v, nil
 }

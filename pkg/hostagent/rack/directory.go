@@ -7,8 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"guestclustering.io/operator/pkg/hostagent"
@@ -34,6 +37,10 @@ type Directory struct {
 	suffix, port string
 	// next is where a target that names no host is tried first: the listed host that answered last.
 	next atomic.Int64
+
+	mu sync.Mutex
+	// failed has why each listed host did not open for a target that names none, since one did last.
+	failed map[string]error
 }
 
 // NewDirectory checks the list of hosts.
@@ -41,7 +48,7 @@ func NewDirectory(hosts []Host) (*Directory, error) {
 	if len(hosts) == 0 {
 		return nil, errors.New("no hosts are listed; name at least one with its address")
 	}
-	d := &Directory{listed: hosts}
+	d := &Directory{listed: hosts, failed: map[string]error{}}
 	for _, h := range hosts {
 		name, port, err := net.SplitHostPort(h.Address)
 		if err != nil || name == "" || port == "" || h.Name == "" {
@@ -74,7 +81,8 @@ func (d *Directory) Find(name string) (Host, error) {
 }
 
 // Open opens a session with the target's host, as Driver.Open promises. A target without a host is tried on each listed one
-// once, until one answers or refuses the credentials.
+// once, until one answers or refuses the credentials. What is told of several that fail is the same from try to try, wherever
+// it begins and however far it comes.
 func (d *Directory) Open(ctx context.Context, target hostagent.Target, open func(context.Context, Host) (hostagent.Agent, error)) (hostagent.Agent, error) {
 	if target.VM != "" {
 		return nil, &hostagent.Error{
@@ -95,23 +103,82 @@ func (d *Directory) Open(ctx context.Context, target hostagent.Target, open func
 func (d *Directory) openAny(ctx context.Context, target hostagent.Target, open func(context.Context, Host) (hostagent.Agent, error)) (hostagent.Agent, error) {
 	n := int64(len(d.listed))
 	first := d.next.Load()
-	var said failures
 	for i := range n {
 		at := (first + i) % n
 		agent, err := open(ctx, d.listed[at])
 		if err == nil {
 			d.next.Store(at)
+			d.forget()
 			return agent, nil
 		}
 		// One that took all the time is not the first next time.
 		d.next.Store((at + 1) % n)
-		said = append(said, err)
+		if errors.Is(err, hostagent.Canceled) {
+			return nil, &hostagent.Error{Class: hostagent.Canceled, Op: "open", Target: target, Err: err}
+		}
+		d.remember(d.listed[at].Name, err)
 		if ctx.Err() != nil || errors.Is(err, hostagent.Unauthenticated) {
 			break
 		}
 	}
-	last := said[len(said)-1]
-	return nil, &hostagent.Error{Class: hostagent.ClassOf(last), Op: "open", Target: target, Err: said}
+	class, said := d.mostTelling()
+	return nil, &hostagent.Error{Class: class, Op: "open", Target: target, Err: said}
+}
+
+func (d *Directory) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.failed)
+}
+
+func (d *Directory) remember(host string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.before && d.knowsRefusal() {
+		return // The host was not asked: whose refusal it was stays what is told.
+	}
+	d.failed[host] = err
+}
+
+func (d *Directory) knowsRefusal() bool {
+	for _, err := range d.failed {
+		if errors.Is(err, hostagent.Unauthenticated) {
+			return true
+		}
+	}
+	return false
+}
+
+// telling are the classes that say who must do what, before those that may pass by themselves.
+var telling = []hostagent.Class{
+	hostagent.Unauthenticated, hostagent.Forbidden, hostagent.Unsupported, hostagent.Invalid, hostagent.Protocol,
+	hostagent.Capacity, hostagent.Throttled, hostagent.Busy, hostagent.Timeout, hostagent.Unreachable,
+}
+
+func rank(class hostagent.Class) int {
+	if i := slices.Index(telling, class); i >= 0 {
+		return i
+	}
+	return len(telling)
+}
+
+// mostTelling gives what the hosts said whose failures tell most, in the order of their names.
+func (d *Directory) mostTelling() (hostagent.Class, failures) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	class := hostagent.Internal
+	for _, err := range d.failed {
+		if c := hostagent.ClassOf(err); rank(c) < rank(class) {
+			class = c
+		}
+	}
+	var said failures
+	for _, host := range slices.Sorted(maps.Keys(d.failed)) {
+		if err := d.failed[host]; rank(hostagent.ClassOf(err)) == rank(class) {
+			said = append(said, err)
+		}
+	}
+	return class, said
 }
 
 // failures are what each host said, on one line.

@@ -49,3 +49,108 @@ func TestNoHostAnswers(t *testing.T) {
 		t.Errorf("got %v, want Unreachable: %s", err, want)
 	}
 }
+
+// What is told of hosts that fail in several ways does not depend on where a try began, nor on how far it came.
+func TestWhatIsToldOfSeveralFailures(t *testing.T) {
+	hosts := []Host{{Name: "hv03", Address: "hv03:1"}, {Name: "hv01", Address: "hv01:1"}, {Name: "hv04", Address: "hv04:1"}, {Name: "hv02", Address: "hv02:1"}}
+	type classes = map[string]hostagent.Class
+	tests := map[string]struct {
+		classes classes
+		// oneEach ends each try with its first host, as one that takes all the time does.
+		oneEach bool
+		want    string
+	}{
+		"a certificate and hosts that are down": {
+			classes: classes{"hv01": hostagent.Unreachable, "hv02": hostagent.Timeout, "hv03": hostagent.Forbidden, "hv04": hostagent.Forbidden},
+			want:    "open on any host: open on hv03: Forbidden; open on hv04: Forbidden",
+		},
+		"each takes all the time": {
+			classes: classes{"hv01": hostagent.Timeout, "hv02": hostagent.Protocol, "hv03": hostagent.Timeout, "hv04": hostagent.Unreachable},
+			oneEach: true, want: "open on any host: open on hv02: Protocol",
+		},
+		"one class that nobody knows": {
+			classes: classes{"hv01": hostagent.Internal, "hv02": hostagent.Internal, "hv03": hostagent.Internal, "hv04": hostagent.Internal},
+			want:    "open on any host: open on hv01: Internal; open on hv02: Internal; open on hv03: Internal; open on hv04: Internal",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d, err := NewDirectory(hosts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for try := range 3 * len(hosts) {
+				ctx, cancel := context.WithCancel(t.Context())
+				_, err := d.Open(ctx, hostagent.Target{}, func(_ context.Context, h Host) (hostagent.Agent, error) {
+					if test.oneEach {
+						cancel()
+					}
+					return nil, failedOpen(h, test.classes[h.Name], nil)
+				})
+				cancel()
+				if heard := !test.oneEach || try >= len(hosts)-1; heard && err.Error() != test.want {
+					t.Errorf("try %d: %v, want %s", try, err, test.want)
+				}
+			}
+			// What was told is over once a host answers.
+			open := func(context.Context, Host) (hostagent.Agent, error) { return nil, nil }
+			if _, err := d.Open(t.Context(), hostagent.Target{}, open); err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.Open(t.Context(), hostagent.Target{}, func(_ context.Context, h Host) (hostagent.Agent, error) {
+				return nil, failedOpen(h, hostagent.Unreachable, nil)
+			})
+			if !errors.Is(err, hostagent.Unreachable) {
+				t.Errorf("afterwards: %v, want Unreachable", err)
+			}
+		})
+	}
+}
+
+func failedOpen(h Host, class hostagent.Class, why error) error {
+	return &hostagent.Error{Class: class, Op: "open", Target: hostagent.Target{Host: h.Name}, Err: why}
+}
+
+// Credentials that a host refused are told as that host's refusal, whichever host comes next.
+func TestWhatIsToldOfARefusal(t *testing.T) {
+	d, err := NewDirectory([]Host{{Name: "hv01", Address: "hv01:1"}, {Name: "hv02", Address: "hv02:1"}, {Name: "hv03", Address: "hv03:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := NewGate()
+	const want = "open on any host: open on hv02: hv02 refused the credentials; " +
+		"check user and password in the Secret and whether the account is locked or expired: 401"
+	for range 4 {
+		_, err := d.Open(t.Context(), hostagent.Target{}, func(ctx context.Context, h Host) (hostagent.Agent, error) {
+			try, err := g.Enter(ctx)
+			switch {
+			case err != nil:
+				return nil, failedOpen(h, hostagent.Unauthenticated, err)
+			case h.Name == "hv01":
+				try.Unknown()
+				return nil, failedOpen(h, hostagent.Forbidden, nil)
+			default:
+				return nil, failedOpen(h, hostagent.Unauthenticated, try.RefusedBy(h.Name, errors.New("401")))
+			}
+		})
+		if !errors.Is(err, hostagent.Unauthenticated) || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// Who gives up hears that, and no host is blamed for it.
+func TestOpenGivenUp(t *testing.T) {
+	d, err := NewDirectory([]Host{{Name: "hv01", Address: "hv01:1"}, {Name: "hv02", Address: "hv02:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []hostagent.Class{hostagent.Canceled, hostagent.Unreachable} {
+		_, err := d.Open(t.Context(), hostagent.Target{}, func(_ context.Context, h Host) (hostagent.Agent, error) {
+			return nil, failedOpen(h, class, nil)
+		})
+		if !errors.Is(err, class) || strings.Contains(err.Error(), "Canceled") != (class == hostagent.Canceled) {
+			t.Errorf("got %v, want %s", err, class)
+		}
+	}
+}

@@ -8,7 +8,10 @@ import (
 )
 
 // RefusedError says that a host refused credentials, now or before.
-type RefusedError struct{ err error }
+type RefusedError struct {
+	err    error
+	before bool
+}
 
 func (e *RefusedError) Error() string { return e.err.Error() }
 
@@ -106,12 +109,13 @@ func (t *Try) Accepted() {
 
 // RefusedBy says for certain that the credentials are wrong, and gives the error to return: a *RefusedError.
 func (t *Try) RefusedBy(whom string, why error) error {
+	const check = "check user and password in the Secret and whether the account is locked or expired"
 	t.gate.settle(func(g *Gate) {
-		g.refused = &RefusedError{fmt.Errorf("%s refused these credentials before; they are not tried again, on any host, "+
-			"so that the account is not locked out: put the right ones into the Secret", whom)}
+		g.refused = &RefusedError{before: true, err: fmt.Errorf("%s refused these credentials before; %s; until the Secret changes they are "+
+			"not tried again, on any host, so that the account is not locked out", whom, check)}
 	})
 	t.done()
-	return &RefusedError{fmt.Errorf("%s refused the credentials; check user and password in the Secret and whether the account is locked or expired: %w", whom, why)}
+	return &RefusedError{err: fmt.Errorf("%s refused the credentials; %s: %w", whom, check, why)}
 }
 
 func (g *Gate) settle(set func(*Gate)) {

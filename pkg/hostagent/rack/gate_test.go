@@ -66,3 +66,21 @@ func TestWhoComesAfterTheVerdict(t *testing.T) {
 		t.Error("refused credentials are tried again")
 	}
 }
+
+// Who comes later is told what to do as the first one was, and why nothing is tried.
+func TestARefusalSaysWhatToDo(t *testing.T) {
+	g := NewGate()
+	try, err := g.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const check = "check user and password in the Secret and whether the account is locked or expired"
+	if err := try.RefusedBy("hv01", errors.New("401")); err.Error() != "hv01 refused the credentials; "+check+": 401" {
+		t.Errorf("the first: %v", err)
+	}
+	const later = "hv01 refused these credentials before; " + check +
+		"; until the Secret changes they are not tried again, on any host, so that the account is not locked out"
+	if _, err := g.Enter(t.Context()); err == nil || err.Error() != later {
+		t.Errorf("later: %v", err)
+	}
+}

@@ -24,8 +24,9 @@ var layers = map[string][]string{
 	"api":           {},
 	"pkg/hostagent": {},
 	"pkg/hyperv":    {"pkg/hostagent"},
+	"pkg/guest":     {"pkg/hostagent", "pkg/hyperv"},
 	"pkg/hypervsim": {"pkg/hostagent", "pkg/hyperv"},
-	"pkg/plan":      {"api", "pkg/hostagent", "pkg/hyperv"},
+	"pkg/plan":      {"api", "pkg/guest", "pkg/hostagent", "pkg/hyperv"},
 	"pkg/execute":   {"api", "pkg/hostagent", "pkg/hyperv", "pkg/plan"},
 	"pkg/status":    {"api", "pkg/plan"},
 	"pkg/hostpool":  {"api", "pkg/execute", "pkg/hostagent", "pkg/hyperv", "pkg/plan"},
@@ -81,7 +82,7 @@ func TestViolations(t *testing.T) {
 		},
 		"a name that begins alike": {
 			file: file{"pkg/plan/machine.go", []string{"pkg/hypervsim"}},
-			want: "pkg/plan/machine.go imports pkg/hypervsim: pkg/plan may import only api, pkg/hostagent, pkg/hyperv of the project",
+			want: "pkg/plan/machine.go imports pkg/hypervsim: pkg/plan may import only api, pkg/guest, pkg/hostagent, pkg/hyperv of the project",
 		},
 		"a part without a layer": {
 			file: file{"pkg/new/new.go", nil},

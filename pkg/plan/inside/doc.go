@@ -1,0 +1,17 @@
+// Package inside decides what to do inside the members of a guest cluster: from what is wanted and what the members told,
+// what to do now. It is pure and total, by the rules of package plan.
+//
+// What is wanted comes resolved, with the ids of what was made before beside it. Record fills in the ids that a snapshot
+// tells for the first time; Plan relies on recorded ids alone, so that one goes before the other:
+//
+//	want = inside.Record(want, seen)   // to be kept in status
+//	p := inside.Plan(want, seen, hosts)
+//
+// Every step is looked at before it is done, and is safe to do again. The rules beside those of package plan, each a
+// property test:
+//
+//   - a member that does not answer is unknown: neither down, nor without a cluster;
+//   - no disk is initialised that is not raw on every member, or whose GUID is recorded;
+//   - a cluster is formed once;
+//   - members leave and restart one at a time, and only while all others are up.
+package inside

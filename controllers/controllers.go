@@ -57,7 +57,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 			Pool: pool, Hub: hub, Drivers: options.Drivers, Events: recorder, Now: now,
 		},
 		&shareddisk.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
-		&guestcluster.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
+		&guestcluster.Reconciler{Client: kube, Secrets: mgr.GetAPIReader(), Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 		&antiaffinitygroup.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 	} {
 		if err := s.SetupWithManager(mgr); err != nil {

@@ -9,6 +9,10 @@ import (
 // whose it is; its value is the GuestCluster's metadata.name.
 const LabelGuestCluster = GroupName + "/guest-cluster"
 
+// LabelGuestClusterUID is the label of a Secret that a GuestCluster made for itself; its value is the GuestCluster's UID, so that
+// one of the same name never takes it for its own.
+const LabelGuestClusterUID = GroupName + "/guest-cluster-uid"
+
 // The finalizers, one per kind.
 const (
 	// FinalizerInUse holds a HostCluster while anything names it.

@@ -30,7 +30,9 @@ const owner = "guestcluster/status"
 
 // Reconciler reconciles GuestClusters.
 type Reconciler struct {
-	Client   client.Client
+	Client client.Client
+	// Secrets reads Secrets past the cache, which would list and watch them.
+	Secrets  client.Reader
 	Resolver hostref.Resolver
 	Hub      *wake.Hub
 	Execute  *execute.Executor

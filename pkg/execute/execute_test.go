@@ -292,6 +292,34 @@ func TestDone(t *testing.T) {
 	}
 }
 
+// Inside a guest the same failures are the guest's, and for its people to mend.
+func TestVerdictsInside(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err    error
+		blocks bool
+		reason v1alpha1.Reason
+		says   string
+	}{
+		"unreachable":     {hostagent.Unreachable, false, v1alpha1.ReasonGuestUnreachable, "the guest does not answer; trying again"},
+		"outcome unknown": {hostagent.OutcomeUnknown, false, v1alpha1.ReasonVerifyingOutcome, "the answer was lost; looking before anything is done again"},
+		"credentials":     {hostagent.Unauthenticated, true, v1alpha1.ReasonGuestCredentialsRefused, "the guest refused the account; it is not tried again until its Secret changes"},
+		"its own words":   {&hostagent.CallError{Category: "ResourceExists", Message: "The account already exists."}, true, v1alpha1.ReasonGuestRefused, "The account already exists."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step := plan.Step{Key: "a", Describe: "do a", Batch: hostagent.Batch{Target: hostagent.Target{VM: "vm"}}}
+			waits, blocks := execute.Outcome{Failures: []execute.Failure{{Step: step, Class: hostagent.ClassOf(tc.err), Err: tc.err}}}.Verdicts()
+			message := "do a: " + tc.says
+			want := plan.Plan{Waits: []plan.Wait{{Reason: tc.reason, Message: message}}}
+			if tc.blocks {
+				want = plan.Plan{Blocks: []plan.Block{{Reason: tc.reason, Message: message}}}
+			}
+			if diff := cmp.Diff(want, plan.Plan{Waits: waits, Blocks: blocks}); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	host := func(category, message string) error {
 		return &hostagent.CallError{Category: category, Message: message}

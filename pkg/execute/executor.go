@@ -201,10 +201,7 @@ func (e *Executor) Forget(object string) {
 // Verdicts turns the failures into waits and blocks: what passes by itself, and what somebody must mend.
 func (o Outcome) Verdicts() (waits []plan.Wait, blocks []plan.Block) {
 	for _, f := range o.Failures {
-		v := verdicts[f.Class]
-		if v.reason == "" {
-			v = verdict{reason: v1alpha1.ReasonHostFailed}
-		}
+		v := verdictOn(f)
 		message := f.Step.Describe + ": " + hint(v, f)
 		if v.blocks {
 			blocks = append(blocks, plan.Block{Reason: v.reason, Message: message})
@@ -238,6 +235,29 @@ var verdicts = map[hostagent.Class]verdict{
 	hostagent.Invalid:         {reason: v1alpha1.ReasonInvalidSpec, blocks: true},
 	hostagent.Protocol:        {reason: v1alpha1.ReasonHostFailed},
 	hostagent.Internal:        {reason: v1alpha1.ReasonHostFailed},
+}
+
+// insideVerdicts is what a failure means where the step was taken inside a guest and not on a host; what is not here, the
+// guest says in its own words.
+var insideVerdicts = map[hostagent.Class]verdict{
+	hostagent.Unreachable:     {reason: v1alpha1.ReasonGuestUnreachable, says: "the guest does not answer; trying again"},
+	hostagent.Timeout:         {reason: v1alpha1.ReasonGuestUnreachable, says: "the guest did not answer in time; trying again"},
+	hostagent.OutcomeUnknown:  verdicts[hostagent.OutcomeUnknown],
+	hostagent.Canceled:        verdicts[hostagent.Canceled],
+	hostagent.Unauthenticated: {reason: v1alpha1.ReasonGuestCredentialsRefused, blocks: true, says: "the guest refused the account; it is not tried again until its Secret changes"},
+	hostagent.Busy:            {reason: v1alpha1.ReasonWaitingForGuest},
+	hostagent.Throttled:       {reason: v1alpha1.ReasonWaitingForGuest},
+}
+
+func verdictOn(f Failure) verdict {
+	known, otherwise := verdicts, verdict{reason: v1alpha1.ReasonHostFailed}
+	if f.Step.Batch.Target.VM != "" {
+		known, otherwise = insideVerdicts, verdict{reason: v1alpha1.ReasonGuestRefused, blocks: true}
+	}
+	if v, ok := known[f.Class]; ok {
+		return v
+	}
+	return otherwise
 }
 
 // hint is the verdict's own text, else the host's words on one line.

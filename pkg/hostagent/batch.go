@@ -72,10 +72,20 @@ type Call struct {
 }
 
 // Changes reports whether the call may change something. PowerShell's approved verbs Get and Test only read
-// ("Approved Verbs for PowerShell Commands"); everything else is taken to change.
+// ("Approved Verbs for PowerShell Commands"); everything else is taken to change. A batch that is carried into a guest changes
+// what its own calls change.
 func (c Call) Changes() bool {
+	if inside, carried := c.Carried(); carried {
+		return inside.Changes()
+	}
 	verb, _, _ := strings.Cut(c.Cmdlet, "-")
 	return verb != "Get" && verb != "Test"
+}
+
+// Carried is the batch that the call carries into a guest, if it carries one.
+func (c Call) Carried() (Batch, bool) {
+	nested, carried := c.Parameters["Batch"].(Nested)
+	return nested.Batch, carried
 }
 
 // Changes reports whether any call of the batch may change something.

@@ -60,6 +60,10 @@ func TestChanges(t *testing.T) {
 		if got := batch.Changes(); got != want {
 			t.Errorf("a batch with %s: got %v", cmdlet, got)
 		}
+		carried := hostagent.Call{ID: "c", Cmdlet: "Invoke-GuestBatch", Parameters: hostagent.Parameters{"Batch": hostagent.Nested{Batch: batch}}}
+		if got := carried.Changes(); got != want {
+			t.Errorf("%s in a guest: got %v", cmdlet, got)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ func DirectoryState(vmID string, q DirectoryQuestions) hostagent.Batch {
 		calls = append(calls, cmdlet.AccountSIDs("accounts", q.Domain, q.As, q.Accounts...))
 	}
 	if q.asksForRights() {
-		calls = append(calls, cmdlet.ContainerRights("rights", q.Domain, q.As, q.Container), cmdlet.AccountGroups("groups", q.Domain, q.As, q.ClusterGUID))
+		calls = append(calls, cmdlet.ContainerRights("rights", q.Domain, q.As, q.Container), cmdlet.AccountGroups("tokens", q.Domain, q.As, q.ClusterGUID))
 	}
 	return read(vmID, calls...)
 }
@@ -45,7 +45,7 @@ func DecodeDirectory(q DirectoryQuestions, results hostagent.Results) (*guest.Di
 		ids = append(ids, "accounts")
 	}
 	if q.asksForRights() {
-		ids = append(ids, "rights", "groups")
+		ids = append(ids, "rights", "tokens")
 	}
 	if err := results.Need(ids...); err != nil {
 		return nil, fmt.Errorf("asking domain %s: %w", q.Domain, err)
@@ -62,7 +62,7 @@ func DecodeDirectory(q DirectoryQuestions, results hostagent.Results) (*guest.Di
 	for _, o := range results.ByID("rights").Values {
 		d.Rights = o.Text("nTSecurityDescriptor.Sddl")
 	}
-	for _, o := range results.ByID("groups").Values {
+	for _, o := range results.ByID("tokens").Values {
 		d.ClusterSIDs = append([]string{o.Text("objectSid")}, o.Texts("tokenGroups")...)
 	}
 	return d, nil

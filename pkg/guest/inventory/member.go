@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"guestclustering.io/operator/pkg/guest"
@@ -89,7 +90,8 @@ func addSystem(m *guest.Member, results hostagent.Results) error {
 		if err != nil {
 			return err
 		}
-		m.Build, m.BootTime = int(o.Int("BuildNumber")), booted
+		build, _ := strconv.Atoi(o.Text("BuildNumber")) // 0 where it is told otherwise than Windows tells it
+		m.Build, m.BootTime = build, booted
 	}
 	for _, o := range results.ByID("computer").Values {
 		m.ComputerName = o.Text("Name")

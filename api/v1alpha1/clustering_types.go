@@ -126,7 +126,7 @@ type FailoverDomain struct {
 
 	// organizationalUnit is where the computer accounts of the members, of the cluster and of its roles are made, as a
 	// distinguished name. Left out: where the domain puts new computers. Changes: online, for accounts made from then on.
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(?i)(OU|CN)=[^=]+(,(OU|CN)=[^=]+)*(,DC=[^=,]+)+$')",message="an organizational unit is given by its distinguished name, such as OU=Clusters,DC=corp,DC=example"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(?i)(OU|CN)=([^=,\\]|\\.)+(,(OU|CN)=([^=,\\]|\\.)+)*(,DC=[^=,\\]+)+$')`,message="an organizational unit is given by its distinguished name, such as OU=Clusters,DC=corp,DC=example"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
@@ -249,6 +249,7 @@ const RoleFileServer RoleType = "FileServer"
 // FailoverRole is what the cluster keeps running on one of its members.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'FileServer') == has(self.fileServer)",message="give fileServer when type is FileServer, and only then"
+// +kubebuilder:validation:XValidation:rule="has(self.addresses) == has(oldSelf.addresses) && (!has(self.addresses) || self.addresses == oldSelf.addresses)",fieldPath=".addresses",message="a role's addresses are fixed, left out or not; restore them, or add another role"
 type FailoverRole struct {
 	// name is the role's computer name, by which its clients find it: capitals, digits and hyphens, at most 15 characters, not
 	// only digits.

@@ -87,3 +87,22 @@ func TestEveryConditionTypeBelongsToAKind(t *testing.T) {
 		t.Errorf("condition types (-declared +used):\n%s", diff)
 	}
 }
+
+func TestConditionTypesFollowTheClusterInside(t *testing.T) {
+	tests := map[string]struct {
+		clustering *GuestClusterClustering
+		want       []ConditionType
+	}{
+		"left out": {nil, GuestClusterConditions},
+		"none":     {&GuestClusterClustering{Type: ClusteringNone}, GuestClusterConditions},
+		"failover": {&GuestClusterClustering{Type: ClusteringFailover, Failover: &FailoverClustering{}}, FailoverClusterConditions},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			gc := &GuestCluster{Spec: GuestClusterSpec{Clustering: test.clustering}}
+			if diff := cmp.Diff(test.want, gc.ConditionTypes()); diff != "" {
+				t.Errorf("ConditionTypes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -44,3 +44,12 @@ func TestObjectName(t *testing.T) {
 		})
 	}
 }
+
+func TestNamesOfTheClusterInside(t *testing.T) {
+	if got := ClusterName("files-2"); got != "FILES-2-CL" {
+		t.Errorf("ClusterName = %q", got)
+	}
+	if got := AdministratorSecretName("files-2"); got != "files-2-administrator" {
+		t.Errorf("AdministratorSecretName = %q", got)
+	}
+}

@@ -50,6 +50,29 @@ spec:
     networks:
     - {name: cluster, purpose: Cluster, hostNetwork: cluster}
 `
+	clustered manifest = `
+apiVersion: guestclustering.io/v1alpha1
+kind: GuestCluster
+metadata: {name: files}
+spec:
+  hostClusterRef: {name: rack1}
+  members: {count: 2}
+  machine:
+    image: ws2022
+    storagePool: gold
+    networks:
+    - {name: client, purpose: Client, hostNetwork: client}
+    - {name: cluster, purpose: Cluster, hostNetwork: cluster}
+  sharedDisks:
+  - {name: witness, template: {spec: {size: 1Gi, storagePool: gold}}}
+  - {name: data, template: {spec: {size: 500Gi, storagePool: gold}}}
+  - {name: logs, template: {spec: {size: 50Gi, storagePool: gold}}}
+  clustering:
+    type: Failover
+    failover:
+      domain: {name: corp.example, credentialsSecretRef: {name: corp-join}}
+      quorum: {type: NodeMajority}
+`
 	sharedDisk manifest = `
 apiVersion: guestclustering.io/v1alpha1
 kind: SharedDisk

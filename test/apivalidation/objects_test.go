@@ -134,6 +134,39 @@ remediation: Migrate
 	})
 })
 
+var _ = Describe("what is given in part gets the defaults of the rest", func() {
+	for name, c := range map[string]struct {
+		change change
+		path   []string
+		want   string
+	}{
+		"a failover cluster": {
+			`{}`, []string{"spec", "clustering"},
+			`{type: Failover, failover: {domain: {name: corp.example, credentialsSecretRef: {name: corp-join}}, quorum: {type: NodeMajority}, validation: Enforce}}`,
+		},
+		"access by WinRM": {
+			`spec: {guestAccess: {type: WinRM, winRM: {}}}`, []string{"spec", "guestAccess"}, `{type: WinRM, winRM: {transport: HTTPS, authentication: NTLM}}`,
+		},
+		"access with an account": {
+			`spec: {guestAccess: {credentialsSecretRef: {name: sql-ops}}}`, []string{"spec", "guestAccess"}, `{type: PowerShellDirect, credentialsSecretRef: {name: sql-ops}}`,
+		},
+		"set-up": {
+			`spec: {machine: {setup: {locale: de-DE}}}`, []string{"spec", "machine", "setup"}, `{timeZone: UTC, locale: de-DE}`,
+		},
+	} {
+		It(name, func(ctx SpecContext) {
+			obj := clustered.with(c.change)
+			Expect(kube.Create(ctx, obj, client.DryRunAll, strict)).To(Succeed())
+			field, found, err := unstructured.NestedMap(obj.Object, c.path...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(found).To(BeTrue())
+			got, err := json.Marshal(field)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(got).To(MatchYAML(c.want))
+		})
+	}
+})
+
 // What the types send is what the CRDs take: a client in Go leaves out what it does not set.
 var _ = Describe("an object made in Go", func() {
 	It("gets the same defaults", func(ctx SpecContext) {
@@ -152,7 +185,16 @@ var _ = Describe("an object made in Go", func() {
 		Expect(kube.Create(ctx, gc, strict)).To(Succeed())
 		Expect(gc.Spec.Machine.Memory.Startup.String()).To(Equal("4Gi"))
 		Expect(gc.Spec.AntiAffinity.Remediation).To(Equal(v1alpha1.RemediationMigrate))
+		Expect(gc.Spec.Machine.Setup.TimeZone).To(Equal("UTC"))
+		Expect(gc.Spec.GuestAccess.Type).To(Equal(v1alpha1.GuestAccessPowerShellDirect))
+		Expect(gc.Spec.Failover()).To(BeNil())
 		Expect(gc.Status.ObservedGeneration).To(Equal(int64(-1)))
+
+		gc.Spec.Clustering = &v1alpha1.GuestClusterClustering{Type: v1alpha1.ClusteringFailover, Failover: &v1alpha1.FailoverClustering{
+			Quorum: v1alpha1.FailoverQuorum{Type: v1alpha1.QuorumNodeMajority},
+		}}
+		Expect(kube.Update(ctx, gc, strict)).To(Succeed(), "what was left out may be given later")
+		Expect(gc.Spec.Failover().Validation).To(Equal(v1alpha1.ValidationEnforce))
 
 		hc := &v1alpha1.HostCluster{
 			ObjectMeta: metav1.ObjectMeta{Name: "rack1"},
@@ -258,18 +300,35 @@ func files(directory string) []string {
 // A rule at the root sees every write, status and finalizers too. An object that was stored before a rule
 // was made must not become one that nobody can report on or delete.
 var _ = Describe("an object older than a rule", Serial, func() {
-	for kind, long := range map[string]change{
-		"GuestCluster": change(`{metadata: {name: ` + strings.Repeat("a", 70) + `, finalizers: [guestclustering.io/guestcluster]}, spec: {sharedDisks: [{name: ` + strings.Repeat("d", 60) + `, template: {spec: {size: 1Gi, storagePool: gold}}}, {name: a, type: Reference, sharedDiskRef: {name: logs}}, {name: b, type: Reference, sharedDiskRef: {name: logs}}]}}`),
-		"SharedDisk":   change(`{metadata: {name: ` + strings.Repeat("a", 70) + `, finalizers: [guestclustering.io/shareddisk]}}`),
+	for name, old := range map[string]struct {
+		manifest manifest
+		change   change
+		message  string
+	}{
+		"GuestCluster with long names": {
+			clustered,
+			change(`{metadata: {name: ` + strings.Repeat("a", 70) + `, finalizers: [guestclustering.io/guestcluster]}, spec: {sharedDisks: [{name: ` + strings.Repeat("d", 60) + `, template: {spec: {size: 1Gi, storagePool: gold}}}, {name: a, type: Reference, sharedDiskRef: {name: logs}}, {name: b, type: Reference, sharedDiskRef: {name: logs}}]}}`),
+			"has at most 63 characters",
+		},
+		"GuestCluster whose roles have others' names": {
+			clustered,
+			change(`{metadata: {finalizers: [guestclustering.io/guestcluster]}, spec: {clustering: {failover: {roles: [` + fileServer("FILES-CL", "data") + `, ` + fileServer("FILES-1", "logs") + `]}}}}`),
+			"<NAME>-CL is already the cluster's name",
+		},
+		"SharedDisk": {
+			sharedDisk,
+			change(`{metadata: {name: ` + strings.Repeat("a", 70) + `, finalizers: [guestclustering.io/shareddisk]}}`),
+			"has at most 63 characters",
+		},
 	} {
-		It("takes status, and lets go of its finalizer: "+kind, func(ctx SpecContext) {
-			obj := manifests[kind].with(long)
-			restore := withoutRootRules(ctx, kind)
+		It("takes status, and lets go of its finalizer: "+name, func(ctx SpecContext) {
+			obj := old.manifest.with(old.change)
+			restore := withoutRootRules(ctx, obj.GetKind())
 			Eventually(func() error { return kube.Create(ctx, obj, strict) }).WithTimeout(20 * time.Second).Should(Succeed())
 			restore()
 			Eventually(func() error {
-				return kube.Create(ctx, manifests[kind].with(long, `metadata: {generateName: x, finalizers: null}`), client.DryRunAll)
-			}).WithTimeout(20 * time.Second).Should(MatchError(ContainSubstring("has at most 63 characters")))
+				return kube.Create(ctx, old.manifest.with(old.change, `metadata: {generateName: x, finalizers: null}`), client.DryRunAll)
+			}).WithTimeout(20 * time.Second).Should(MatchError(ContainSubstring(old.message)))
 
 			merge(obj.Object, parse(`status: {observedGeneration: 1, summary: {message: seen}}`))
 			Expect(kube.Status().Update(ctx, obj)).To(Succeed())

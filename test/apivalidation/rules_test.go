@@ -1,6 +1,7 @@
 package apivalidation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,15 @@ type rule struct {
 	accepted, refused []change
 	// path is the field that the refusal names, as a user reads it.
 	path string
-	// message is the sentence of the refusal.
+	// message is the sentence of the refusal, as the CRD declares it.
 	message string
+	// says is what a user reads, where that names something of the manifest; the message when it is left out.
+	says string
+}
+
+// said is what a user reads.
+func (r rule) said() string {
+	return cmp.Or(r.says, r.message)
 }
 
 // unchanged is the from of a transition that starts from the manifest as it is.
@@ -50,7 +58,7 @@ var _ = Describe("a CEL rule", func() {
 		})
 		It("refuses: "+name, func(ctx SpecContext) {
 			for _, c := range r.refused {
-				Expect(causes(r.try(ctx, c))).To(ConsistOf(cause{r.path, r.message}), "%s", c)
+				Expect(causes(r.try(ctx, c))).To(ConsistOf(cause{r.path, r.said()}), "%s", c)
 			}
 		})
 		if r.from == nil {
@@ -61,7 +69,7 @@ var _ = Describe("a CEL rule", func() {
 					if renames(c) {
 						continue
 					}
-					Expect(causes(r.try(ctx, c))).To(ContainElement(cause{r.path, r.message}), "%s", c)
+					Expect(causes(r.try(ctx, c))).To(ContainElement(cause{r.path, r.said()}), "%s", c)
 				}
 			})
 		}
@@ -111,8 +119,8 @@ func causes(err error) []cause {
 func sentence(message string) string {
 	longest := ""
 	for _, r := range rules {
-		if strings.HasSuffix(message, ": "+r.message) && len(r.message) > len(longest) {
-			longest = r.message
+		if said := r.said(); strings.HasSuffix(message, ": "+said) && len(said) > len(longest) {
+			longest = said
 		}
 	}
 	if longest == "" {

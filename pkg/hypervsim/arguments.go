@@ -23,8 +23,7 @@ func argument(name string, v hostagent.Value, live map[string][]object) (any, er
 	case hostagent.List:
 		return listArgument(name, v, live)
 	default:
-		// Secrets, credentials and batches go to guests, which are not there.
-		return nil, nil
+		return v, nil // a secret, a credential or a batch
 	}
 }
 

@@ -272,8 +272,7 @@ func (w *World) copyFiles(m *machine, from, to string) error {
 		}
 		c.text = f.text
 		if f.disk != nil {
-			disk := *f.disk
-			c.disk = &disk
+			c.disk = f.disk.copied()
 		}
 	}
 	return nil

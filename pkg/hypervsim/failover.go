@@ -92,7 +92,7 @@ func (w *World) interrupt(m *machine) {
 	if m.active() {
 		m.state = off
 	}
-	m.guest = guest{}
+	w.stopGuest(m)
 }
 
 // loseMembership is when the host cluster notices that a node is gone: volumes and core groups move at once, machines

@@ -30,6 +30,9 @@ const (
 // Fault is a rule that injects faults into calls. Every condition that is not empty must hold.
 type Fault struct {
 	Host string `json:"host,omitempty"`
+	// VM is the id or name of a machine: the rule is about calls inside its guest. A connection that is lost is the one with the
+	// guest there. Without it a rule is about calls on hosts and in guests alike.
+	VM string `json:"vm,omitempty"`
 	// Cmdlet may be a named function too. Where a real PowerShell runs that, its calls are those of its text: New-StampedFolder,
 	// Remove-StampedFolder and Start-Work are then the one cmdlet in each that has its effect.
 	Cmdlet string `json:"cmdlet,omitempty"`
@@ -135,7 +138,7 @@ func (f *faultRule) isAbout(cmdlet string) bool {
 }
 
 func (f *faultRule) matches(c *call) bool {
-	if f.Host != "" && !strings.EqualFold(f.Host, c.host.name) || !f.isAbout(c.cmdlet) {
+	if f.Host != "" && !strings.EqualFold(f.Host, c.host.name) || !f.isAbout(c.cmdlet) || !f.isInside(c) {
 		return false
 	}
 	if f.Object == "" {
@@ -148,6 +151,14 @@ func (f *faultRule) matches(c *call) bool {
 		}
 	}
 	return false
+}
+
+// isInside is whether a call is made in the guest that the rule is about, if it is about one.
+func (f *faultRule) isInside(c *call) bool {
+	if f.VM == "" {
+		return true
+	}
+	return c.guest != nil && (strings.EqualFold(f.VM, c.guest.machine.name) || strings.EqualFold(f.VM, c.guest.machine.id))
 }
 
 func mentions(arg any, part string) bool {
@@ -174,27 +185,29 @@ func (w *World) interfere(rule *faultRule, r *run, c *call, e *Entry) bool {
 	e.Fault = string(rule.Kind)
 	switch rule.Kind {
 	case DropBefore:
-		e.State = hostagent.Unknown
-		w.cut(r, errLost)
-		return false
+		return c.lose(e)
 	case Error:
 		c.report(&rule.Fault.Error)
 		c.settle(e)
 		return false
 	case Hang:
-		return w.hang(rule, r, e)
+		return w.hang(rule, c, e)
 	case Delay:
-		w.sleep(rule.Fault.Delay)
+		c.sleep(rule.Fault.Delay)
 		return true
 	default:
 		return true
 	}
 }
 
-// hang waits until nobody waits any more, or the rule is gone.
-func (w *World) hang(rule *faultRule, r *run, e *Entry) bool {
-	w.block(rule.removed, r.released)
-	if r.isOver || w.isClosed {
+// hang waits until nobody waits any more, or the rule or the guest is gone.
+func (w *World) hang(rule *faultRule, c *call, e *Entry) bool {
+	var lost <-chan struct{}
+	if c.guest != nil {
+		lost = c.guest.lost
+	}
+	w.block(rule.removed, c.run.released, lost)
+	if c.run.isOver || w.isClosed || !c.alive() {
 		e.State = hostagent.Unknown
 		return false
 	}

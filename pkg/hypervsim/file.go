@@ -70,6 +70,7 @@ func (w *World) addImage(m ImageModel) error {
 		return fmt.Errorf("image %q: %w", m.Path, err)
 	}
 	f.disk = &virtualDisk{format: formatVHDX, kind: dynamicDisk, size: m.SizeBytes, identifier: strings.ToUpper(w.newID())}
+	f.disk.windows, f.disk.restartFor, f.disk.files = m.Windows, m.RestartFor, map[string]string{}
 	return nil
 }
 

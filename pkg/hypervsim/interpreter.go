@@ -80,6 +80,8 @@ var commands = map[string]command{
 }
 
 func init() {
+	// It runs calls itself, which the table's own initialiser must not lead to.
+	commands["invoke-guestbatch"] = command{reading, needsHost, invokeGuestBatch}
 	// What named functions run on a host; no batch may.
 	for name, run := range map[string]func(*call) error{
 		"test-path": testPath, "get-childitem": getChildItem, "get-content": getContent, "set-content": setContent,
@@ -103,6 +105,9 @@ type call struct {
 	args     map[string]any
 	// directory is the working directory of a prompt; a batch has none.
 	directory string
+	// guest is the PowerShell in a guest that the call is made in; nil for a call on the host itself.
+	guest *guestSession
+	run   *run
 
 	values  []object
 	errors  []hostagent.CallError
@@ -122,8 +127,31 @@ func (c *call) report(err error) {
 	}
 }
 
-// alive is whether the host still runs what it ran when the call began.
-func (c *call) alive() bool { return !c.w.isClosed && c.host.failures == c.failures }
+// alive is whether the host or the guest still runs what it ran when the call began.
+func (c *call) alive() bool {
+	if c.guest != nil {
+		return c.guest.alive()
+	}
+	return !c.w.isClosed && c.host.failures == c.failures
+}
+
+// sleep lets the call last.
+func (c *call) sleep(d time.Duration) {
+	if c.guest != nil {
+		c.guest.sleep(d)
+		return
+	}
+	c.w.sleep(d)
+}
+
+// cut loses the connection that the call came over: with the host, or with the guest.
+func (c *call) cut() {
+	if c.guest != nil {
+		c.guest.cut()
+		return
+	}
+	c.w.cut(c.run, errLost)
+}
 
 // execute runs a batch, call after call.
 func (w *World) execute(r *run) {
@@ -141,14 +169,19 @@ func (w *World) execute(r *run) {
 			w.perform(r, &e, live)
 		}
 		w.record(e)
-		result := hostagent.Result{ID: e.Call.ID, State: e.State, Errors: e.Errors, Values: project(live[e.Call.ID], e.Call.Select)}
-		if e.State == hostagent.NotRun {
-			result.Values = nil
-		}
-		results = append(results, result)
+		results = append(results, resultOf(e, live))
 		stopped = stopped || e.State == hostagent.Failed && r.batch.OnError == hostagent.Stop
 	}
 	w.finish(r, results)
+}
+
+// resultOf is the result of a call whose entry is written.
+func resultOf(e Entry, live map[string][]object) hostagent.Result {
+	result := hostagent.Result{ID: e.Call.ID, State: e.State, Errors: e.Errors}
+	if e.State != hostagent.NotRun {
+		result.Values = project(live[e.Call.ID], e.Call.Select)
+	}
+	return result
 }
 
 // perform runs one call and fills its journal entry. What it returned is live afterwards.
@@ -172,13 +205,14 @@ func (w *World) newCall(s *session, cmdlet string) *call {
 
 // carryOut runs a call whose parameters are bound, with what faults do to it, and says whether it came to its end.
 func (w *World) carryOut(cmd command, c *call, r *run, e *Entry) bool {
+	c.run = r
 	rule := w.hit(c)
 	if !w.interfere(rule, r, c, e) {
 		return false
 	}
-	w.sleep(cmd.takes(&w.durations))
+	c.sleep(cmd.takes(&w.durations))
 	if !c.alive() {
-		return w.lose(r, e)
+		return c.lose(e)
 	}
 	var err error
 	if cmd.needs == needsCluster {
@@ -187,31 +221,34 @@ func (w *World) carryOut(cmd command, c *call, r *run, e *Entry) bool {
 	if err == nil {
 		err = cmd.run(c)
 	}
-	if errors.Is(err, errHostDown) {
-		return w.lose(r, e)
+	if errors.Is(err, errHostDown) || errors.Is(err, errGuestLost) {
+		return c.lose(e)
 	}
 	c.report(err)
 	c.settle(e)
+	if len(c.effects) > 0 {
+		w.services.changed()
+	}
 	if rule != nil && rule.Kind == DropAfter {
-		w.cut(r, errLost)
+		c.cut()
 	}
 	return true
 }
 
-// lose ends a call with its host: it has no end that anybody saw.
-func (w *World) lose(r *run, e *Entry) bool {
+// lose ends a call with its host or its guest: it has no end that anybody saw.
+func (c *call) lose(e *Entry) bool {
 	e.State = hostagent.Unknown
-	w.cut(r, errLost)
+	c.cut()
 	return false
 }
 
 // bind resolves a call's parameters and refuses what the host's PowerShell would not bind.
 func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, error) {
-	bound, err := surface.Bind(wire, c.host.build)
+	bound, err := surface.Bind(wire, c.build())
 	if err != nil {
 		return command{}, unbound(err)
 	}
-	cmd, err := simulated(wire.Cmdlet)
+	cmd, err := c.command()
 	if err != nil {
 		return cmd, err
 	}
@@ -226,10 +263,23 @@ func (c *call) bind(wire hostagent.Call, live map[string][]object) (command, err
 	return cmd, nil
 }
 
-func simulated(cmdlet string) (command, error) {
-	cmd, ok := commands[strings.ToLower(cmdlet)]
+// build is that of the Windows that the call is made in.
+func (c *call) build() int {
+	if c.guest != nil {
+		return c.system().Build
+	}
+	return c.host.build
+}
+
+// command is what the simulator does for the call.
+func (c *call) command() (command, error) {
+	known := commands
+	if c.guest != nil {
+		known = guestCommands
+	}
+	cmd, ok := known[strings.ToLower(c.cmdlet)]
 	if !ok {
-		return cmd, refuse("NotImplemented", hresultUnsupported, "NotImplemented", cmdlet, "%s is not simulated.", cmdlet)
+		return cmd, refuse("NotImplemented", hresultUnsupported, "NotImplemented", c.cmdlet, "%s is not simulated.", c.cmdlet)
 	}
 	return cmd, nil
 }

@@ -21,6 +21,10 @@ type Entry struct {
 	Seq  int       `json:"seq"`
 	Time time.Time `json:"time"`
 	Host string    `json:"host,omitempty"`
+	// VM and VMID are the name and id of the machine whose guest the call was made in: a call of a batch inside the one call of
+	// Session, Batch and Host, whose entry comes after those of the calls inside.
+	VM   string `json:"vm,omitempty"`
+	VMID string `json:"vmID,omitempty"`
 	// Session and Batch number the sessions of the world and the batches of a session from 1 on; Index is the call's place
 	// in its batch.
 	Session int               `json:"session,omitempty"`
@@ -61,12 +65,14 @@ func (w *World) record(e Entry) {
 func (w *World) happened(effect string) { w.record(Entry{Effect: effect}) }
 
 // entry begins the journal entry of one call.
-func (r *run) entry(i int) Entry {
-	call := r.batch.Calls[i]
+func (r *run) entry(i int) Entry { return r.entryOf(r.batch, i) }
+
+func (r *run) entryOf(batch hostagent.Batch, i int) Entry {
+	call := batch.Calls[i]
 	call.Parameters = call.Parameters.ReplaceSecrets(r.session.world.secrets.mark)
 	return Entry{
 		Host: r.session.host.name, Session: r.session.id, Batch: r.number, Index: i,
-		Logon: r.batch.Logon, OnError: r.batch.OnError, Call: &call,
+		Logon: batch.Logon, OnError: batch.OnError, Call: &call,
 	}
 }
 

@@ -43,12 +43,6 @@ type machine struct {
 	removed     bool
 }
 
-// guest is what runs inside a machine. It has a place here; what it does comes later.
-type guest struct {
-	// answersFrom is when its heartbeat begins; zero while the machine does not run.
-	answersFrom time.Time
-}
-
 // The states of a machine ("VMState").
 const (
 	running  = "Running"
@@ -88,10 +82,10 @@ func (m *machine) heartbeat() any {
 	switch {
 	case m.state != running:
 		return nil
-	case m.guest.answersFrom.After(m.world.clock.Now()):
-		return "NoContact"
-	default:
+	case m.guest.hasHeartbeat():
 		return "OkApplicationsUnknown"
+	default:
+		return "NoContact"
 	}
 }
 
@@ -265,6 +259,7 @@ func removeVM(c *call) error {
 
 func (w *World) unregister(m *machine) {
 	w.forget(m.transition)
+	w.stopGuest(m)
 	m.removed = true
 	m.state = off
 	w.machines = drop(w.machines, m)

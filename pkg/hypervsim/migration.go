@@ -105,8 +105,9 @@ func (w *World) arrive(mg *migration) {
 	w.react()
 }
 
-// relocate registers a machine, and its group, on another host.
+// relocate registers a machine, and its group, on another host. PowerShell Direct does not go with it.
 func (w *World) relocate(m *machine, to *host) {
+	w.cutGuest(m)
 	m.host = to
 	if m.role != nil {
 		m.role.owner = to

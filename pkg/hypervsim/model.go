@@ -2,7 +2,11 @@ package hypervsim
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
+
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // Sizes in bytes.
@@ -19,8 +23,25 @@ type Model struct {
 	Hosts       []HostModel
 	Volumes     []VolumeModel
 	// Images are virtual hard disks that are there already, on a volume.
-	Images    []ImageModel
+	Images []ImageModel
+	// Domain is the one that guests may join; without a name there is none. Guests reach it from the switch DomainSwitch, by
+	// the DNS server DomainDNS.
+	Domain       windows.DomainModel
+	DomainSwitch string
+	DomainDNS    netip.Addr
+	// DHCP are the networks that give addresses to guests.
+	DHCP      []DHCPModel
 	Durations Durations
+}
+
+// DHCPModel is a DHCP server on a VLAN of a switch. It gives the addresses of Subnet from First on.
+type DHCPModel struct {
+	Switch  string
+	VLAN    int64
+	Subnet  netip.Prefix
+	First   netip.Addr
+	Gateway netip.Addr
+	DNS     netip.Addr
 }
 
 // HostModel is one host.
@@ -52,6 +73,10 @@ type ImageModel struct {
 	Path string
 	// FileBytes is the length of the file, SizeBytes the size of the disk in it.
 	FileBytes, SizeBytes int64
+	// Windows is the build of the generalised Windows on it; 0: there is none.
+	Windows int
+	// RestartFor are the features whose installation asks for a restart in this image.
+	RestartFor []string
 }
 
 // Durations are how long things take on the world's clock.
@@ -78,6 +103,11 @@ type Durations struct {
 	Detection, Resiliency time.Duration
 	// Join is from a host's return to its membership.
 	Join time.Duration
+	// Specialise is Windows' set-up in a guest apart from its two starts; the first two thirds are before the administrator has
+	// a password.
+	Specialise time.Duration
+	// InstallFeature, JoinDomain and FormatDisk are single calls inside guests.
+	InstallFeature, JoinDomain, FormatDisk time.Duration
 }
 
 // DefaultDurations are those of an ordinary host cluster.
@@ -89,10 +119,26 @@ func DefaultDurations() Durations {
 		MigrateBase: 5 * time.Second, MigratePerGiB: time.Second, MaxMigrations: 2,
 		CopyPerGiB: 5 * time.Second, FixedPerGiB: 2 * time.Second,
 		Detection: 10 * time.Second, Resiliency: 240 * time.Second, Join: 30 * time.Second,
+		Specialise: 90 * time.Second, InstallFeature: 60 * time.Second, JoinDomain: 5 * time.Second, FormatDisk: 3 * time.Second,
 	}
 }
 
-// DefaultModel is host cluster rack1: hosts hv01 to hv04 with Windows Server 2022, one volume, two images, two switches.
+// defaultDomain is corp.example: join may create computer objects, forming those of clusters, ops is an account of those
+// who run the members.
+func defaultDomain() windows.DomainModel {
+	const unit, computers = "OU=Clusters,DC=corp,DC=example", "CN=Computers,DC=corp,DC=example"
+	return windows.DomainModel{
+		Name: "corp.example", NetBIOS: "CORP", Units: []string{unit}, MachineAccountQuota: 10,
+		Accounts: []windows.AccountModel{
+			{Name: "join", Password: "Join-the-domain-1", MayCreateIn: []string{unit, computers}},
+			{Name: "ops", Password: "Run-the-members-1"},
+			{Name: "forming", Password: "Form-the-cluster-1", MayCreateIn: []string{unit}},
+		},
+	}
+}
+
+// DefaultModel is host cluster rack1: hosts hv01 to hv04 with Windows Server 2022, one volume, two generalised images, two
+// switches, and the domain corp.example.
 func DefaultModel() Model {
 	m := Model{
 		ClusterName: "rack1",
@@ -100,9 +146,14 @@ func DefaultModel() Model {
 			Name: "Cluster Disk 1", Path: `C:\ClusterStorage\Gold`, SizeBytes: 20 * TiB, Owner: "hv01",
 		}},
 		Images: []ImageModel{
-			{Path: `C:\ClusterStorage\Gold\Images\ws2022.vhdx`, FileBytes: 12 * GiB, SizeBytes: 127 * GiB},
-			{Path: `C:\ClusterStorage\Gold\Images\ws2019.vhdx`, FileBytes: 11 * GiB, SizeBytes: 127 * GiB},
+			{Path: `C:\ClusterStorage\Gold\Images\ws2022.vhdx`, FileBytes: 12 * GiB, SizeBytes: 127 * GiB, Windows: hyperv.Build2022},
+			{Path: `C:\ClusterStorage\Gold\Images\ws2019.vhdx`, FileBytes: 11 * GiB, SizeBytes: 127 * GiB, Windows: hyperv.Build2019},
 		},
+		Domain: defaultDomain(), DomainSwitch: "vSwitch-Client", DomainDNS: netip.MustParseAddr("10.0.1.2"),
+		DHCP: []DHCPModel{{
+			Switch: "vSwitch-Client", VLAN: 110, Subnet: netip.MustParsePrefix("10.0.1.0/24"), First: netip.MustParseAddr("10.0.1.100"),
+			Gateway: netip.MustParseAddr("10.0.1.1"), DNS: netip.MustParseAddr("10.0.1.2"),
+		}},
 		Durations: DefaultDurations(),
 	}
 	for i := 1; i <= 4; i++ {

@@ -16,16 +16,11 @@ func (w *World) start(m *machine) error {
 	if err := w.startable(m); err != nil {
 		return err
 	}
-	fromSaved := m.state == saved
 	m.state, m.interrupted = starting, false
 	w.inTransition(m, w.durations.StartVM, func() {
 		m.state = running
-		boot := w.durations.Boot
-		if fromSaved {
-			boot = 0
-		}
-		m.guest.answersFrom = w.clock.Now().Add(boot)
 		w.happened("VM " + m.name + " runs on " + m.host.name)
+		w.startGuest(m)
 	})
 	return nil
 }
@@ -112,6 +107,7 @@ func (w *World) inTransition(m *machine, takes time.Duration, end func()) {
 func (w *World) shutDown(m *machine) {
 	takes := w.durations.ShutDown + max(m.guest.answersFrom.Sub(w.clock.Now()), 0)
 	m.state = stopping
+	w.end(m)
 	w.inTransition(m, takes, func() { w.isOff(m, "VM "+m.name+" has shut down") })
 }
 
@@ -119,7 +115,8 @@ func (w *World) shutDown(m *machine) {
 func (w *World) save(m *machine) {
 	m.state = saving
 	w.inTransition(m, w.durations.Save, func() {
-		m.state, m.guest = saved, guest{}
+		m.state = saved
+		w.saveGuest(m)
 		w.happened("VM " + m.name + " was saved")
 	})
 }
@@ -134,7 +131,8 @@ func (w *World) turnOff(m *machine) {
 }
 
 func (w *World) isOff(m *machine, effect string) {
-	m.state, m.guest = off, guest{}
+	m.state, m.guest.saved = off, guestOff
+	w.stopGuest(m)
 	w.happened(effect)
 }
 
@@ -146,6 +144,7 @@ func (w *World) react() {
 		w.drainOn(h)
 	}
 	w.startMigrations()
+	w.services.changed()
 }
 
 // drop removes one element.

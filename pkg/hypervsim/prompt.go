@@ -129,7 +129,7 @@ func (p *Prompt) execute(r *run, args map[string]any) {
 	e := r.entry(0)
 	c := w.newCall(p.session, e.Call.Cmdlet)
 	c.args, c.directory = args, p.directory
-	if cmd, err := simulated(c.cmdlet); err != nil {
+	if cmd, err := c.command(); err != nil {
 		c.report(err)
 		c.settle(&e)
 	} else if w.carryOut(cmd, c, r, &e) {

@@ -137,14 +137,15 @@ func (w *World) sleep(d time.Duration) {
 	w.mu.Lock()
 }
 
-// block lets a batch wait for one of two things that no event brings. The world is unlocked meanwhile.
-func (w *World) block(one, other <-chan struct{}) {
+// block lets a batch wait for one of three things that no event brings; nil never comes. The world is unlocked meanwhile.
+func (w *World) block(one, other, third <-chan struct{}) {
 	w.running--
 	w.pump()
 	w.mu.Unlock()
 	select {
 	case <-one:
 	case <-other:
+	case <-third:
 	case <-w.closed:
 	}
 	w.mu.Lock()

@@ -34,6 +34,8 @@ const (
 	hresultNoNode         = "0x800713B2"
 	hresultNodePaused     = "0x800713CE"
 	hresultDiskCorrupt    = "0xC03A0005"
+	hresultLogonFailure   = "0x8007052E"
+	hresultLogonType      = "0x80070569"
 )
 
 // refusal is an error of a cmdlet: what becomes one PowerShell error record.

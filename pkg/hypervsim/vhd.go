@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,23 @@ type virtualDisk struct {
 	identifier   string
 	// data is the file with the data of a VHD Set; nil for other formats.
 	data *file
+	diskContent
+}
+
+// diskContent is what whoever reads the disk finds on it.
+type diskContent struct {
+	// windows is the build of the Windows that is on the disk, 0 without; restartFor are the features that ask it for a restart.
+	windows    int
+	restartFor []string
+	// files are the text files on its one volume that we know of, by lower-case path below the root: windows\panther\x.xml.
+	files map[string]string
+}
+
+// copied is a copy of a disk with all that is on it.
+func (d *virtualDisk) copied() *virtualDisk {
+	c := *d
+	c.files = maps.Clone(d.files)
+	return &c
 }
 
 const (

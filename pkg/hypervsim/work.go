@@ -228,8 +228,7 @@ func (w *World) fill(to, from *file) (time.Duration, error) {
 func (f *file) copyTo(to *file) {
 	to.text = f.text
 	if f.disk != nil {
-		disk := *f.disk
-		to.disk = &disk
+		to.disk = f.disk.copied()
 	}
 }
 

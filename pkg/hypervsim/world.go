@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // World is a simulated host cluster. Its methods may be called from many goroutines.
@@ -40,6 +42,12 @@ type World struct {
 	// migrations wait for a free slot or are under way, in the order in which they were asked for.
 	migrations []*migration
 
+	// domain is the one that guests may join, or nil; services are told what becomes of guests.
+	domain   *windows.Domain
+	network  guestNetwork
+	services guestService
+	guestSeq int
+
 	idSeed      string
 	idCount     int
 	sessionSeq  int
@@ -58,7 +66,7 @@ type World struct {
 func New(model Model, clock Clock) (*World, error) {
 	w := &World{
 		clock: clock, durations: model.Durations, closed: make(chan struct{}), nudge: make(chan struct{}, 1),
-		name: model.ClusterName, byID: map[string]*machine{}, secrets: newMarker(),
+		name: model.ClusterName, byID: map[string]*machine{}, secrets: newMarker(), services: noService{},
 		idSeed: fmt.Sprintf("%s %d", model.ClusterName, clock.Now().UnixNano()),
 	}
 	w.idle = sync.NewCond(&w.mu)
@@ -99,6 +107,7 @@ func (w *World) populate(model Model) error {
 		}
 	}
 	w.addCoreGroups()
+	w.addDomain(model)
 	return nil
 }
 

@@ -2,9 +2,10 @@ package cmdlet
 
 import "guestclustering.io/operator/pkg/hostagent"
 
-// AnswerFile is where Windows' set-up looks for the answer file first, inside the guest ("Windows Setup Automation
-// Overview").
-const AnswerFile = `C:\Windows\Panther\unattend.xml`
+// AnswerFile is where Windows' set-up looks for the answer file first, inside the guest: before the folder above, in which
+// an image may have kept the one that it was made with ("Windows Setup Automation Overview", implicit answer file search
+// order).
+const AnswerFile = `C:\Windows\Panther\Unattend\Unattend.xml`
 
 // The registry keys that say how far Windows' set-up is, and whether a join waits for a restart.
 const (

@@ -37,7 +37,7 @@ func (s Setup) ImageState() string {
 
 // AnswerFile is where set-up looks for its answers first, below the root of the disk that Windows is on, in lower case
 // ("Windows Setup Automation Overview").
-const AnswerFile = `windows\panther\unattend.xml`
+const AnswerFile = `windows\panther\unattend\unattend.xml`
 
 // Answers are what an answer file says, as far as set-up needs it here.
 type Answers struct {

@@ -56,6 +56,7 @@ func (w *World) failHost(h *host) {
 		}
 	}
 	h.endTasks()
+	h.dismountAll()
 	for _, m := range w.machinesOn(h, everyMachine) {
 		w.interrupt(m)
 	}

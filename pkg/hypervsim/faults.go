@@ -34,7 +34,7 @@ type Fault struct {
 	// guest there. Without it a rule is about calls on hosts and in guests alike.
 	VM string `json:"vm,omitempty"`
 	// Cmdlet may be a named function too. Where a real PowerShell runs that, its calls are those of its text: New-StampedFolder,
-	// Remove-StampedFolder and Start-Work are then the one cmdlet in each that has its effect.
+	// Remove-StampedFolder, Start-Work and Set-AnswerFile are then the one cmdlet in each that has its effect.
 	Cmdlet string `json:"cmdlet,omitempty"`
 	// Object is a part of a text parameter, or of the name or id of a machine that the call is given.
 	Object string `json:"object,omitempty"`
@@ -131,6 +131,7 @@ func (w *World) hit(c *call) *faultRule {
 // effects names, for a named function, the cmdlet in it that has its effect, which no batch calls.
 var effects = map[string]string{
 	"new-stampedfolder": "new-item", "remove-stampedfolder": "remove-item", "start-work": "register-scheduledtask",
+	"set-answerfile": "dismount-vhd",
 }
 
 func (f *faultRule) isAbout(cmdlet string) bool {

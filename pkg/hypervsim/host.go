@@ -44,6 +44,8 @@ type host struct {
 	// tasks are the scheduled tasks by their lower-case paths and names; runningTasks are those under way.
 	tasks        map[string]*scheduledTask
 	runningTasks map[*runningTask]bool
+	// mounts are the virtual disks that it has as its own.
+	mounts []*mount
 }
 
 // Power is whether a host runs.

@@ -59,6 +59,7 @@ var commands = map[string]command{
 	"new-stampedfolder":         {changing, needsHost, newStampedFolder},
 	"remove-stampedfolder":      {changing, needsHost, removeStampedFolder},
 	"start-work":                {changing, needsHost, startWork},
+	"set-answerfile":            {changing, needsHost, setAnswerFile},
 	"get-cluster":               {reading, needsCluster, getCluster},
 	"get-clusternode":           {reading, needsCluster, getClusterNode},
 	"get-clustergroup":          {reading, needsCluster, getClusterGroup},
@@ -89,6 +90,8 @@ func init() {
 		"new-scheduledtaskaction": newTaskPart, "new-scheduledtaskprincipal": newTaskPart, "new-scheduledtasksettingsset": newTaskPart,
 		"register-scheduledtask": registerTask, "start-scheduledtask": startTask, "get-scheduledtask": getTask,
 		"unregister-scheduledtask": unregisterTask,
+		"mount-vhd":                mountVHD, "dismount-vhd": dismountVHD, "get-disk": getHostDisk, "get-partition": getHostPartition,
+		"add-partitionaccesspath": addAccessPath, "get-psdrive": getDrives,
 	} {
 		commands[name] = command{instant, needsHost, run}
 	}

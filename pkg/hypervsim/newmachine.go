@@ -64,14 +64,10 @@ func acceptableMemory(name string, bytes int64) error {
 }
 
 func (c *call) acceptableOSDisk(m *machine, path string) error {
-	f := c.w.fileAt(c.host, path)
+	f, err := c.closedDisk(path)
 	switch {
-	case f == nil:
-		return noFile(path)
-	case f.holder != "" || len(c.w.openedBy(path)) > 0:
-		return inUse(path)
-	case f.disk == nil || f.broken:
-		return refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path)
+	case err != nil:
+		return err
 	case m.generation == 2 && f.disk.format == formatVHD:
 		return invalid(path, "A generation 2 machine cannot boot from %q: it takes a .vhdx file.", path)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // Prompt is a PowerShell on a host whose cmdlets the world answers one by one, as PowerShell has bound them: nothing is
@@ -107,7 +108,7 @@ func (p *Prompt) Invoke(ctx context.Context, cmdlet string, parameters map[strin
 	if err := p.wait(ctx); err != nil {
 		return nil, nil, err
 	}
-	batch := hostagent.Batch{Logon: p.logon, OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(parameters, args)}}}
+	batch := hostagent.Batch{Logon: p.logon, OnError: hostagent.Continue, Calls: []hostagent.Call{{ID: "1", Cmdlet: cmdlet, Parameters: told(cmdlet, parameters, args)}}}
 	r, err := p.session.world.begin(p.session, batch, func(r *run) { p.execute(r, args) })
 	if err != nil {
 		return nil, nil, p.session.failure(hostagent.Unreachable, err)
@@ -266,15 +267,26 @@ func (l *liveObjects) argument(v any) (any, error) {
 }
 
 // told are a call's arguments for the journal: an object is its text there.
-func told(parameters, args map[string]any) hostagent.Parameters {
+func told(cmdlet string, parameters, args map[string]any) hostagent.Parameters {
 	out := make(hostagent.Parameters, len(args))
 	for name := range parameters {
-		out[name] = toldValue(args[strings.ToLower(name)])
-		if text, isText := out[name].(hostagent.Text); isText && strings.EqualFold(name, "Password") { // which the Task Scheduler takes
-			out[name] = hostagent.NewSecret(string(text))
+		arg := args[strings.ToLower(name)]
+		if out[name] = toldValue(arg); isSecretText(cmdlet, name, args) {
+			out[name] = hostagent.NewSecret(asText(arg))
 		}
 	}
 	return out
+}
+
+// isSecretText is whether a parameter is a text although it is a secret: the password that the Task Scheduler takes, and what
+// is written as an answer file.
+func isSecretText(cmdlet, name string, args map[string]any) bool {
+	if strings.EqualFold(name, "Password") {
+		_, isText := args["password"].(string)
+		return isText
+	}
+	return strings.EqualFold(cmdlet, "Set-Content") && strings.EqualFold(name, "Value") &&
+		strings.HasSuffix(strings.ToLower(asText(args["literalpath"])), windows.AnswerFile)
 }
 
 func toldValue(arg any) hostagent.Value {

@@ -142,6 +142,9 @@ func asCallError(cmdlet string, err error) hostagent.CallError {
 	return hostagent.CallError{FullyQualifiedErrorID: id, Category: r.category, HResult: r.hresult, Target: r.target, Message: r.message}
 }
 
+// functions are the nouns of what PowerShell has as functions: ours, and those of modules that are made from CDXML.
+var functions = []string{"work", "antiaffinityclassname", "answerfile", "disk", "partition", "partitionaccesspath"}
+
 // commandClass is the second part of a FullyQualifiedErrorId: the class that implements a cmdlet, or a function's name.
 func commandClass(cmdlet string) string {
 	verb, noun, _ := strings.Cut(cmdlet, "-")
@@ -149,7 +152,7 @@ func commandClass(cmdlet string) string {
 	switch {
 	case cmdlet == "":
 		return ""
-	case strings.HasPrefix(lower, "stamped"), lower == "work", lower == "antiaffinityclassname", strings.HasPrefix(lower, "scheduledtask"):
+	case strings.HasPrefix(lower, "stamped"), strings.HasPrefix(lower, "scheduledtask"), slices.Contains(functions, lower):
 		return cmdlet
 	case slices.Contains([]string{"item", "childitem", "content", "path"}, lower):
 		return "Microsoft.PowerShell.Commands." + verb + noun + "Command"

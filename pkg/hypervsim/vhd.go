@@ -166,7 +166,7 @@ func getVHD(c *call) error {
 		switch {
 		case f == nil:
 			c.report(noFile(path))
-		case f.holder != "" || c.heldElsewhere(path):
+		case f.holder != "" && c.host.mountOf(f) == nil || c.heldElsewhere(path):
 			c.report(inUse(path))
 		case f.disk == nil || f.broken:
 			c.report(refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path))
@@ -198,5 +198,13 @@ var vhdClass = properties[openDisk]{
 	"size":           func(d openDisk) any { return d.disk.size },
 	"filesize":       func(d openDisk) any { return d.length },
 	"diskidentifier": func(d openDisk) any { return d.disk.identifier },
-	"attached":       func(d openDisk) any { return len(d.w.openedBy(d.path)) > 0 },
+	"attached":       func(d openDisk) any { return len(d.w.openedBy(d.path)) > 0 || d.holder == mountHolder },
+	"disknumber": func(d openDisk) any {
+		for _, h := range d.w.hosts {
+			if m := h.mountOf(d.file); m != nil {
+				return m.number
+			}
+		}
+		return nil
+	},
 }

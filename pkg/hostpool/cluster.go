@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// readTimeout bounds one reading batch.
+	// readTimeout bounds one reading batch; one that carries batches into guests has as long for each of them.
 	readTimeout = 20 * time.Second
 	// changeTimeout bounds one changing batch: long work is started, not awaited.
 	changeTimeout = 2 * time.Minute
@@ -281,9 +281,20 @@ func (c *Cluster) askCluster(ctx context.Context, host string) clusterAnswer {
 }
 
 func (c *Cluster) read(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout*time.Duration(max(1, carried(b))))
 	defer cancel()
 	return c.current().run(ctx, b)
+}
+
+// carried counts the batches that a batch carries into guests.
+func carried(b hostagent.Batch) int {
+	n := 0
+	for _, call := range b.Calls {
+		if _, carries := call.Carried(); carries {
+			n++
+		}
+	}
+	return n
 }
 
 // readHosts asks hosts side by side and waits a while for them: less for one that did not answer the last time. An answer
@@ -426,7 +437,8 @@ func (c *Cluster) Refresh(ctx context.Context, hosts ...string) {
 const partial = -1
 
 // Run runs a batch. One that changes something is followed by reading its target again before Run returns, whatever
-// became of it: a lost answer means that we look, never that we send again.
+// became of it: a lost answer means that we look, never that we send again. One whose calls all went into guests, and whose
+// answer came, changed nothing that is read of a host.
 func (c *Cluster) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {
 	if err := b.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", hostagent.Internal, err)
@@ -438,6 +450,9 @@ func (c *Cluster) Run(ctx context.Context, b hostagent.Batch) (hostagent.Results
 	defer cancel()
 	b.Target.Host = cmp.Or(b.Target.Host, c.candidates()[0])
 	results, err := c.current().run(runCtx, b)
+	if err == nil && carried(b) == len(b.Calls) {
+		return results, nil
+	}
 	if err != nil {
 		c.unhear(b.Target.Host)
 	}

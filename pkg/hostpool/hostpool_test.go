@@ -274,6 +274,48 @@ func TestRunReadsWhatItChanged(t *testing.T) {
 	})
 }
 
+// inside is a batch for the guests of some machines of hv01.
+func inside(cmdlet string, machines ...string) hostagent.Batch {
+	b := hostagent.Batch{Target: hostagent.Target{Host: "hv01"}, OnError: hostagent.Continue}
+	for _, vm := range machines {
+		nested := hostagent.Nested{Batch: hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{{ID: "a", Cmdlet: cmdlet}}}}
+		b.Calls = append(b.Calls, hostagent.Call{ID: vm, Cmdlet: "Invoke-GuestBatch", Parameters: hostagent.Parameters{"Batch": nested}})
+	}
+	return b
+}
+
+func TestWhatChangesAGuestChangesNoHost(t *testing.T) {
+	polling(t, nil, func(t *testing.T, b *bench) {
+		if _, err := b.cluster.Run(t.Context(), inside("Set-Disk", idA)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]int{"hv01": 1}, b.asked()); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+		mixed := inside("Set-Disk", idA)
+		mixed.Calls = append(mixed.Calls, hostagent.Call{ID: "host", Cmdlet: "Set-VM"})
+		if _, err := b.cluster.Run(t.Context(), mixed); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.asked()["hv01"]; got < 2 {
+			t.Errorf("a batch that changes the host, too, was %d batches on it, want it to be read after", got)
+		}
+	})
+}
+
+func TestEachGuestInABatchHasItsTime(t *testing.T) {
+	polling(t, func(r *rack) { r.hold = map[string]chan struct{}{} }, func(t *testing.T, b *bench) {
+		for guests, want := range map[int]time.Duration{1: 20 * time.Second, 3: time.Minute} {
+			b.with(func() { b.hold["hv01"] = make(chan struct{}) })
+			began := time.Now()
+			_, err := b.cluster.Run(t.Context(), inside("Get-Disk", []string{"a", "b", "c"}[:guests]...))
+			if took := time.Since(began); !errors.Is(err, hostagent.Timeout) || took != want {
+				t.Errorf("%d guests: %v after %v, want Timeout after %v", guests, err, took, want)
+			}
+		}
+	})
+}
+
 func TestALostAnswer(t *testing.T) {
 	lost := &hostagent.Error{Class: hostagent.OutcomeUnknown, Op: "run", Err: errors.New("connection reset")}
 	silent := &hostagent.Error{Class: hostagent.Unreachable, Op: "run", Err: errors.New("connection refused")}

@@ -309,7 +309,7 @@ type FileShare struct {
 	// may read. Changes: online.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:MaxLength=128
 	// +kubebuilder:validation:items:XValidation:rule=`self.matches(r'^[^\\@/]+[\\][^\\@/]+$|^[^\\@/]+@[^\\@/]+$')`,message="an account is given with its domain, such as CORP\\invoicing or invoicing@corp.example"
 	// +optional
 	FullAccess []string `json:"fullAccess,omitempty"`

@@ -348,8 +348,9 @@ type GuestClusterSpec struct {
 	// +optional
 	GuestAccess GuestAccess `json:"guestAccess,omitzero"`
 
-	// sharedDisks are the disks that every member has, at the same place in each. At most 15. Changes: online;
-	// removing an entry detaches the disk and releases it, and its data stays with the SharedDisk.
+	// sharedDisks are the disks that every member has, at the same place in each. At most 15. Changes: online; removing an
+	// entry takes the disk out of the cluster inside, detaches it and releases it, and its data stays with the SharedDisk. It
+	// waits while the cluster inside has the disk in use as its witness, as a shared volume or for a role.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=15

@@ -61,6 +61,17 @@ func steps(keys ...string) plan.Plan {
 	return p
 }
 
+// withSecret is a step with a secret, a password and both inside a guest.
+func withSecret(text string) plan.Plan {
+	p := steps("a")
+	secret := hostagent.NewSecret(text)
+	account := hostagent.Credential{User: "u", Password: secret}
+	inside := hostagent.Batch{Credential: &account, Calls: []hostagent.Call{{ID: "c", Cmdlet: "Set-X", Parameters: hostagent.Parameters{"Content": secret}}}}
+	p.Steps[0].Batch.Credential = &account
+	p.Steps[0].Batch.Calls[0].Parameters = hostagent.Parameters{"Content": secret, "Credential": account, "Batch": hostagent.Nested{Batch: inside}}
+	return p
+}
+
 // bench is an executor with its clock and hosts.
 type bench struct {
 	*execute.Executor
@@ -157,6 +168,15 @@ func TestBackoff(t *testing.T) {
 				{plan: steps("a"), wantRan: []string{"a"}},
 				{plan: other, wantRan: []string{"a"}},
 				{after: 5 * time.Second, plan: other, wantRan: []string{"a"}},
+			},
+		},
+		"ran well and planned with another secret": {
+			reason: "A machine that was made is not made once more because its password is another one now.",
+			turns: []turn{
+				{plan: withSecret("one"), wantRan: []string{"a"}},
+				{after: time.Second, plan: withSecret("two"), wantRetry: 4 * time.Second},
+				{after: 4 * time.Second, plan: withSecret("two"), wantRan: []string{"a"}},
+				{after: time.Second, plan: withSecret("three"), wantRetry: 9 * time.Second},
 			},
 		},
 		"ran well long ago": {

@@ -119,7 +119,7 @@ func (e *Executor) due(object string, generation int64, p plan.Plan) ([]plan.Ste
 	for _, step := range p.Steps {
 		m, ok := e.steps[object][step.Key]
 		left := m.until.Sub(e.clock.Now())
-		if !ok || left <= 0 || m.outcome.Err == nil && !reflect.DeepEqual(m.outcome.Step.Batch, step.Batch) {
+		if !ok || left <= 0 || m.outcome.Err == nil && !same(m.outcome.Step.Batch, step.Batch) {
 			due = append(due, step)
 			continue
 		}
@@ -157,7 +157,7 @@ func (e *Executor) remember(object string, generation int64, outcomes []Failure,
 	for _, o := range outcomes {
 		out.Ran = append(out.Ran, o.Step)
 		before, again := e.steps[object][o.Step.Key]
-		if o.Err == nil && again && (before.outcome.Err != nil || !reflect.DeepEqual(before.outcome.Step.Batch, o.Step.Batch)) {
+		if o.Err == nil && again && (before.outcome.Err != nil || !same(before.outcome.Step.Batch, o.Step.Batch)) {
 			e.limiter.Forget(object + "/" + o.Step.Key)
 		}
 		delay := e.limiter.When(object + "/" + o.Step.Key)
@@ -168,6 +168,14 @@ func (e *Executor) remember(object string, generation int64, outcomes []Failure,
 			out.retryIn(delay)
 		}
 	}
+}
+
+// same reports whether two batches are the same but for their secrets: what ran well is not sent again at once because a
+// password is another one now.
+func same(a, b hostagent.Batch) bool { return reflect.DeepEqual(withoutSecrets(a), withoutSecrets(b)) }
+
+func withoutSecrets(b hostagent.Batch) hostagent.Parameters {
+	return hostagent.Parameters{"batch": hostagent.Nested{Batch: b}}.ReplaceSecrets(func(hostagent.Secret) hostagent.Secret { return hostagent.Secret{} })
 }
 
 func (o *Outcome) retryIn(d time.Duration) {

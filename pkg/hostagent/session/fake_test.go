@@ -169,9 +169,13 @@ func (p *fake) say(kind Kind, id uint64, v any) {
 	p.print(string(Frame{Kind: kind, ID: id, Body: packed}.FromHost(p.nonce)))
 }
 
+// print writes what can be read, unless that has ended: a request may still arrive then.
 func (p *fake) print(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.outErr != nil {
+		return
+	}
 	p.out.WriteString(text)
 	p.some.Broadcast()
 }

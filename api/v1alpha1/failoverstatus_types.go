@@ -1,5 +1,12 @@
 package v1alpha1
 
+// SetUpState is how far the Windows in a member is.
+// +kubebuilder:validation:MaxLength=32
+type SetUpState string
+
+// SetUpComplete means that Windows was seen with its first start over.
+const SetUpComplete SetUpState = "Complete"
+
 // NodeState is how a member is in the cluster inside.
 // +kubebuilder:validation:MaxLength=32
 type NodeState string
@@ -52,6 +59,13 @@ type ValidationStatus struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	// +optional
 	Warned []string `json:"warned,omitempty"`
+
+	// untested are the shared disks that the storage tests left out. A validation with such a disk is Failed.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=63
+	// +optional
+	Untested []string `json:"untested,omitempty"`
 
 	// reportName is the name of Windows's report, in the members' folder C:\Windows\Cluster\Reports.
 	// +kubebuilder:validation:MaxLength=255

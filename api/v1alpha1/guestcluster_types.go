@@ -458,6 +458,10 @@ type MemberStatus struct {
 	// +optional
 	State string `json:"state,omitempty"`
 
+	// setUp is Complete once the member's Windows was seen with its first start over. Absent: not seen yet.
+	// +optional
+	SetUp SetUpState `json:"setUp,omitempty"`
+
 	// nodeState is how the member is in the cluster inside: Up, Down, Paused, Isolated, Quarantined, Joining or Unknown (cannot
 	// be seen now). Absent: no cluster inside has it.
 	// +optional

@@ -532,6 +532,7 @@ func TestForgetTellsNothingMore(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.sql()
 		b.set("sql", true, "a", "b")
+		b.batches()
 		pass(interval - 5*time.Second) // its questions are under way
 		b.changes()
 		b.with(func() { b.guests["a"].restartPending = true })

@@ -4,6 +4,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +19,10 @@ import (
 	"guestclustering.io/operator/controllers/shareddisk"
 	"guestclustering.io/operator/controllers/wake"
 	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/guest/validation"
+	"guestclustering.io/operator/pkg/guestpool"
 	"guestclustering.io/operator/pkg/hostpool"
+	"guestclustering.io/operator/pkg/hyperv"
 )
 
 type setup interface{ SetupWithManager(ctrl.Manager) error }
@@ -47,6 +51,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	}
 	hub := &wake.Hub{}
 	pool := hostpool.New(ctx, c, hub.Notify)
+	guests := guestpool.New(ctx, c, validation.Parse, func(key string) { hub.Notify(changeOf(key)) })
 	resolver := hostref.Resolver{Client: mgr.GetClient(), Pool: pool, ClusterID: id}
 	kube, now := mgr.GetClient(), time.Now
 	recorder := mgr.GetEventRecorder("guestclustering")
@@ -57,7 +62,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 			Pool: pool, Hub: hub, Drivers: options.Drivers, Events: recorder, Now: now,
 		},
 		&shareddisk.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
-		&guestcluster.Reconciler{Client: kube, Secrets: mgr.GetAPIReader(), Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
+		&guestcluster.Reconciler{Client: kube, Secrets: mgr.GetAPIReader(), Resolver: resolver, Hub: hub, Execute: executor(), Guests: guests, Events: recorder, Now: now},
 		&antiaffinitygroup.Reconciler{Client: kube, Resolver: resolver, Hub: hub, Execute: executor(), Events: recorder, Now: now},
 	} {
 		if err := s.SetupWithManager(mgr); err != nil {
@@ -65,6 +70,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		}
 	}
 	return nil
+}
+
+// changeOf says that what is known of one guest cluster's members differs.
+func changeOf(key string) hostpool.Change {
+	namespace, name, _ := strings.Cut(key, "/")
+	return hostpool.Change{Objects: []hyperv.Stamp{{Kind: hyperv.KindGuestCluster, Namespace: namespace, Name: name}}}
 }
 
 // clusterID is this Kubernetes cluster's identity in stamps: the UID of its namespace kube-system, which lives as long as

@@ -21,6 +21,7 @@ import (
 	"guestclustering.io/operator/controllers/hostref"
 	"guestclustering.io/operator/controllers/wake"
 	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/guestpool"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/plan"
 	"guestclustering.io/operator/pkg/status"
@@ -36,8 +37,12 @@ type Reconciler struct {
 	Resolver hostref.Resolver
 	Hub      *wake.Hub
 	Execute  *execute.Executor
-	Events   events.EventRecorder
-	Now      func() time.Time
+	// Guests asks the members.
+	Guests *guestpool.Pool
+	Events events.EventRecorder
+	Now    func() time.Time
+
+	waits waits
 }
 
 // SetupWithManager registers the controller.
@@ -99,6 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, &gc); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.Execute.Forget(req.String())
+			r.Guests.Forget(req.String())
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -114,12 +120,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	var out execute.Outcome
 	if g.runs() {
-		out = r.Execute.Run(ctx, req.String(), gc.Generation, g.hosts.Cluster, g.plan)
+		out = r.Execute.Run(ctx, req.String(), gc.Generation, runner{g.hosts.Cluster, r.Guests, req.String()}, g.plan)
 		for _, step := range out.Done(v1alpha1.ReasonRepairing, v1alpha1.ReasonStarting) {
 			status.EmitDone(r.Events, &gc, step.Reason, step.Describe)
 		}
 		g.again()
 	}
+	r.ask(req.String(), g)
 	if g.finished() {
 		return status.Result(0, r.release(ctx, g))
 	}
@@ -153,6 +160,9 @@ func (r *Reconciler) gather(ctx context.Context, gc *v1alpha1.GuestCluster) (*ga
 			return nil, err
 		}
 	}
+	if err := r.gatherInside(ctx, g); err != nil {
+		return nil, err
+	}
 	g.again()
 	return g, nil
 }
@@ -177,6 +187,12 @@ func (r *Reconciler) release(ctx context.Context, g *gathered) error {
 	}
 	if g.hosts.Cluster != nil {
 		g.hosts.Cluster.ReleaseMACs(string(g.gc.UID))
+	}
+	r.Guests.Forget(client.ObjectKeyFromObject(g.gc).String())
+	if g.deletion() == plan.Remove {
+		if err := r.removeAdministrator(ctx, g.gc); err != nil {
+			return err
+		}
 	}
 	return status.RemoveFinalizer(ctx, r.Client, g.gc, v1alpha1.FinalizerGuestCluster)
 }

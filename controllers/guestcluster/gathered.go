@@ -1,6 +1,7 @@
 package guestcluster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -10,9 +11,12 @@ import (
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/controllers/hostref"
 	"guestclustering.io/operator/pkg/execute"
+	"guestclustering.io/operator/pkg/guest"
+	"guestclustering.io/operator/pkg/guest/answerfile"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/plan"
+	"guestclustering.io/operator/pkg/plan/inside"
 )
 
 // gathered is what one reconcile knows of a guest cluster.
@@ -32,6 +36,21 @@ type gathered struct {
 
 	want plan.GuestCluster
 	plan plan.Plan
+
+	keys keys
+	// look sets guests and overdue from what is known now.
+	look func(*gathered)
+	// guests is what the members told last; nil before.
+	guests *guest.Snapshot
+	// overdue are the machines, by Key, whose guests have been waited for long enough; revalidate is whether a validation that
+	// failed is due to be tried anew.
+	overdue    map[string]bool
+	revalidate bool
+	// hurry is whether the deletion waits no more for what is to be undone inside.
+	hurry bool
+	// inside is what is wanted inside, with what the members told of it for the first time.
+	inside     inside.Clustering
+	insidePlan plan.Plan
 }
 
 // wantedDisk is an entry of spec.sharedDisks with its object, nil while there is none to use.
@@ -63,7 +82,54 @@ func (g *gathered) again() {
 		return
 	}
 	g.want = want
-	g.plan = plan.ForGuestCluster(want, g.hosts.Seen)
+	g.planInside()
+	g.release()
+	if !g.farewell() {
+		g.plan = plan.ForGuestCluster(g.want, g.hosts.Seen)
+	}
+	g.plan.Steps = append(g.plan.Steps, g.insidePlan.Steps...)
+	g.plan.Waits = append(g.plan.Waits, g.insidePlan.Waits...)
+	g.plan.Blocks = append(g.plan.Blocks, g.insidePlan.Blocks...)
+}
+
+// farewell reports whether a guest cluster that is being deleted still undoes what it did inside and in its domain, for as long
+// as that may take: then its machines are left running.
+func (g *gathered) farewell() bool {
+	if g.deletion() != plan.Remove || g.hurry {
+		g.insidePlan = ifWanted(g.insidePlan, g.deletion())
+		return false
+	}
+	return len(g.insidePlan.Steps) > 0
+}
+
+// ifWanted leaves a plan for the inside out where a deletion does without.
+func ifWanted(p plan.Plan, deletion plan.Deletion) plan.Plan {
+	if deletion == plan.NotDeleting {
+		return p
+	}
+	return plan.Plan{}
+}
+
+// planInside plans what is to be done inside the members.
+func (g *gathered) planInside() {
+	g.look(g)
+	g.inside = inside.Record(g.clustering(), g.guests)
+	g.insidePlan = inside.Plan(g.inside, g.guests, g.hosts.Seen)
+}
+
+// release lets go of what leaves once nothing inside needs it any more: members one at a time, the last first.
+func (g *gathered) release() {
+	if last := len(g.want.Members) - 1; last >= 0 && g.want.Members[last].Leaving {
+		g.want.Members[last].Released = inside.Evicted(g.inside, g.guests, g.want.Members[last].Name)
+	}
+	if !g.inside.Clustered || g.inside.Deleting {
+		return
+	}
+	g.want.Released = slices.DeleteFunc(g.want.Released, func(path string) bool {
+		return slices.ContainsFunc(g.gc.Status.SharedDisks, func(s v1alpha1.AttachedDiskStatus) bool {
+			return s.Path == path && !inside.Released(g.inside, g.guests, s.Name)
+		})
+	})
 }
 
 // resolve turns the spec's names into paths, switches and addresses. What was decided before stands in status and stays.
@@ -91,8 +157,20 @@ func (g *gathered) resolve() (plan.GuestCluster, *plan.Block) {
 		}
 		want.Members = append(want.Members, m)
 	}
+	g.markLeaving(&want)
 	want.Disks, want.Released = g.attachments()
 	return want, nil
+}
+
+// markLeaving marks the members that status knows and the spec names no more.
+func (g *gathered) markLeaving(want *plan.GuestCluster) {
+	if want.Deletion != plan.NotDeleting {
+		return
+	}
+	named := v1alpha1.MemberNames(g.gc)
+	for i, m := range want.Members {
+		want.Members[i].Leaving = !slices.Contains(named, m.Name)
+	}
 }
 
 // path takes the recorded path, else looks the name up in the host cluster.
@@ -148,6 +226,11 @@ func (g *gathered) member(name, pool string) (plan.Member, *plan.Block) {
 	if !g.gc.DeletionTimestamp.IsZero() {
 		return m, nil
 	}
+	if m.RecordedID == "" {
+		if block := g.firstStart(&m); block != nil {
+			return m, block
+		}
+	}
 	for _, n := range g.gc.Spec.Machine.Networks {
 		network, block := g.network(m, recorded, n)
 		if block != nil {
@@ -156,6 +239,25 @@ func (g *gathered) member(name, pool string) (plan.Member, *plan.Block) {
 		m.Networks = append(m.Networks, network)
 	}
 	return m, nil
+}
+
+// firstStart gives a member that was never made what takes its Windows through the first start.
+func (g *gathered) firstStart(m *plan.Member) *plan.Block {
+	setup := g.gc.Spec.Machine.Setup
+	lacksKey := setup.ProductKeySecretRef != nil && g.keys.productKey.Reveal() == ""
+	if g.keys.administrator.Reveal() == "" || lacksKey {
+		// What is missing was told as the Secrets were read.
+		m.Incomplete = true
+		return nil
+	}
+	file, err := answerfile.Encode(answerfile.Settings{
+		ComputerName: m.Name, Password: g.keys.administrator, TimeZone: cmp.Or(setup.TimeZone, "UTC"), Locale: cmp.Or(setup.Locale, "en-US"), ProductKey: g.keys.productKey,
+	})
+	if err != nil {
+		return &plan.Block{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error()}
+	}
+	m.AnswerFile = file
+	return nil
 }
 
 // network resolves an adapter: an entry of the host cluster that is gone stops new use only.

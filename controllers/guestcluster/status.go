@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.GuestClus
 		s.EffectiveImage, s.StoragePoolPath = g.want.Machine.Image, g.want.Machine.Pool
 		s.Members = g.members()
 		s.SharedDisks = g.sharedDisks()
+		g.insideStatus(&s)
 	}
 	f := g.findings(out, s)
 	s.Conditions = f.Conditions(gc.Status.Conditions, gc.Generation, now)
@@ -51,6 +53,9 @@ func (g *gathered) status(out execute.Outcome, now time.Time) v1alpha1.GuestClus
 func (g *gathered) members() []v1alpha1.MemberStatus {
 	var out []v1alpha1.MemberStatus
 	for _, m := range g.want.Members {
+		if plan.Gone(m, g.hosts.Seen) {
+			continue
+		}
 		ms := g.recorded(m.Name)
 		ms.Folder, ms.VMName, ms.OSDisk = m.Folder, m.VMName(), m.OSDisk()
 		if len(m.Networks) > 0 {
@@ -162,6 +167,11 @@ func (g *gathered) attachedTo(d plan.AttachedDisk) []string {
 	return out
 }
 
+// isEverywhere reports whether the members that stay are all among some.
+func (g *gathered) isEverywhere(members []string) bool {
+	return !slices.ContainsFunc(g.want.Members, func(m plan.Member) bool { return !m.Leaving && !slices.Contains(members, m.Name) })
+}
+
 func hasInPlace(vm *hyperv.Machine, d plan.AttachedDisk) bool {
 	drive := vm.DriveIn(d.Slot.Controller, d.Slot.Location)
 	return drive != nil && hyperv.SamePath(drive.Path, d.Path) && drive.PersistentReservations
@@ -186,8 +196,16 @@ func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterS
 	}
 	return v1alpha1.GuestClusterSummary{
 		Members: fmt.Sprintf("%d/%d", running, len(names)), Placement: strings.Join(hosts, ","),
-		Storage: fmt.Sprintf("%d/%d", attached, len(g.gc.Spec.SharedDisks)),
+		Storage: fmt.Sprintf("%d/%d", attached, len(g.gc.Spec.SharedDisks)), Tolerates: tolerates(s.ToleratedHostFailures),
 	}
+}
+
+// tolerates is empty for what is not known, never 0.
+func tolerates(hostFailures *int32) string {
+	if hostFailures == nil {
+		return ""
+	}
+	return strconv.Itoa(int(*hostFailures))
 }
 
 func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) status.Findings {
@@ -198,7 +216,7 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 		}
 	}
 	f := status.Findings{
-		Declared: v1alpha1.GuestClusterConditions, Parts: map[v1alpha1.ConditionType]status.Fact{}, Informing: map[v1alpha1.ConditionType]status.Fact{},
+		Declared: g.gc.ConditionTypes(), Parts: map[v1alpha1.ConditionType]status.Fact{}, Informing: map[v1alpha1.ConditionType]status.Fact{},
 		Doing:  slices.Concat(g.waits, waits, g.plan.Waits),
 		Blocks: slices.Concat(g.blocks, g.plan.Blocks, blocks), Paused: g.hosts.Paused(g.gc.Spec.Management),
 	}
@@ -215,20 +233,36 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	f.Parts[v1alpha1.ConditionStorageReady] = g.storageReady(s)
 	f.Parts[v1alpha1.ConditionNetworksReady] = g.networksReady(next)
 	f.Informing[v1alpha1.ConditionAvailable] = g.available(s, next)
+	if g.gc.Spec.Failover() != nil {
+		g.insideFindings(f, next)
+		f.Informing[v1alpha1.ConditionAvailable] = g.insideAvailable(next)
+	}
 	placement := g.placement(s)
 	f.Informing[v1alpha1.ConditionPlacementSatisfied] = placement
 	tellRepair(f.Doing, placement)
 	return f
 }
 
+// informing are the conditions that are not part of Ready.
+func (g *gathered) informing() []v1alpha1.ConditionType {
+	types := []v1alpha1.ConditionType{v1alpha1.ConditionAvailable, v1alpha1.ConditionPlacementSatisfied, v1alpha1.ConditionSurvivesHostLoss}
+	if f := g.gc.Spec.Failover(); f != nil && f.Validation == v1alpha1.ValidationReport {
+		types = append(types, v1alpha1.ConditionValidated)
+	}
+	return types
+}
+
 // unseenParts are the conditions while nothing can be seen of the members.
 func (g *gathered) unseenParts(f status.Findings, next plan.Wait) {
-	unknown := status.Unknown(next.Reason, next.Message)
-	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionMachinesReady, v1alpha1.ConditionStorageReady, v1alpha1.ConditionNetworksReady} {
-		f.Parts[t] = unknown
-	}
-	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionAvailable, v1alpha1.ConditionPlacementSatisfied} {
-		f.Informing[t] = unknown
+	informing := g.informing()
+	for _, t := range g.gc.ConditionTypes() {
+		switch {
+		case t == v1alpha1.ConditionReady || t == v1alpha1.ConditionReconciling || t == v1alpha1.ConditionStalled:
+		case slices.Contains(informing, t):
+			f.Informing[t] = status.Unknown(next.Reason, next.Message)
+		default:
+			f.Parts[t] = status.Unknown(next.Reason, next.Message)
+		}
 	}
 }
 
@@ -288,7 +322,10 @@ func (g *gathered) inUse(d wantedDisk) string {
 }
 
 func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) status.Fact {
-	for _, m := range s.Members {
+	for i, m := range s.Members {
+		if i < len(g.want.Members) && g.want.Members[i].Leaving {
+			return status.False(v1alpha1.ReasonDeleting, m.Name+" is being removed")
+		}
 		if fact := g.memberReady(m, next); fact.Status != metav1.ConditionTrue {
 			return fact
 		}
@@ -337,7 +374,7 @@ func (g *gathered) storageReady(s v1alpha1.GuestClusterStatus) status.Fact {
 		return status.False(v1alpha1.ReasonWaitingForDependency, "waiting for the shared disks to be made")
 	}
 	for i, d := range g.want.Disks {
-		if len(s.SharedDisks[i].AttachedTo) == len(g.want.Members) {
+		if g.isEverywhere(s.SharedDisks[i].AttachedTo) {
 			continue
 		}
 		if g.unseen() {
@@ -377,6 +414,9 @@ func (g *gathered) unseen() bool {
 
 func (g *gathered) networksReady(next plan.Wait) status.Fact {
 	for _, m := range g.want.Members {
+		if m.Leaving {
+			continue
+		}
 		vm, presence := g.machine(m)
 		if presence == hyperv.Unknown {
 			return status.Unknown(v1alpha1.ReasonObservationIncomplete, m.Name+" cannot be seen now")

@@ -28,9 +28,6 @@ import (
 
 const owner = "hostcluster/status"
 
-// defaultPollInterval stands in for objects written before the field had its default.
-const defaultPollInterval = 30 * time.Second
-
 // Drivers makes the driver for an agent. The key changes when another driver is needed.
 type Drivers func(v1alpha1.HostAgent, Keys) (driver hostagent.Driver, key string, err error)
 
@@ -102,14 +99,7 @@ func lookAgain(hc *v1alpha1.HostCluster) time.Duration {
 	if hc.Spec.Agent.WinRM == nil && hc.Spec.Agent.SSH == nil {
 		return 0
 	}
-	return pollInterval(hc)
-}
-
-func pollInterval(hc *v1alpha1.HostCluster) time.Duration {
-	if d := hc.Spec.PollInterval.Duration; d > 0 {
-		return d
-	}
-	return defaultPollInterval
+	return hostref.PollInterval(hc)
 }
 
 // look takes up the connection and gives what is seen through it. What is in the way of a connection is part of the view;
@@ -150,7 +140,7 @@ func (v *view) see(c *hostpool.Cluster) {
 }
 
 func config(hc *v1alpha1.HostCluster, users users, driver hostagent.Driver, key string) hostpool.Config {
-	config := hostpool.Config{Driver: driver, DriverKey: key, PollInterval: pollInterval(hc)}
+	config := hostpool.Config{Driver: driver, DriverKey: key, PollInterval: hostref.PollInterval(hc)}
 	for _, p := range hc.Spec.StoragePools {
 		config.Pools = append(config.Pools, p.Path)
 	}

@@ -103,6 +103,17 @@ func (h Hosts) Pending() bool {
 // unreached are the reasons of a HostCluster whose hosts nobody can read.
 var unreached = []v1alpha1.Reason{v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonSecretMissing}
 
+// defaultPollInterval stands in for objects written before the field had its default.
+const defaultPollInterval = 30 * time.Second
+
+// PollInterval is how often a host cluster is read.
+func PollInterval(hc *v1alpha1.HostCluster) time.Duration {
+	if d := hc.Spec.PollInterval.Duration; d > 0 {
+		return d
+	}
+	return defaultPollInterval
+}
+
 // PendingDelay is when to look again while Pending.
 const PendingDelay = time.Second
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 )
@@ -67,6 +68,13 @@ type Member struct {
 	Networks []Network
 	// RecordedID is the machine's id once it was made; empty while it was never made.
 	RecordedID string
+	// AnswerFile takes its Windows through the first start; without a text there is none.
+	AnswerFile hostagent.Secret
+	// Incomplete is whether something is missing that its machine is made with: it is not made then, and who plans says what.
+	Incomplete bool
+	// Leaving is whether the guest cluster is to have the member no more; it is removed once Released is set, too: nothing inside
+	// needs it any more.
+	Leaving, Released bool
 }
 
 // VMName is the member's name on the hosts, and its group's.
@@ -104,9 +112,30 @@ func ForGuestCluster(want GuestCluster, seen *hyperv.Snapshot) Plan {
 	}
 	places := newPlacement(want, seen)
 	for _, m := range want.Members {
+		if m.Leaving {
+			forLeaving(&p, m, seen)
+			continue
+		}
 		forMember(&p, want, m, seen, places)
 	}
 	return p
+}
+
+// forLeaving removes a member that nothing needs any more, and leaves one alone that is still needed.
+func forLeaving(p *Plan, m Member, seen *hyperv.Snapshot) {
+	if m.Released {
+		deleteMember(p, m, seen)
+	}
+}
+
+// Gone reports whether nothing of a member that leaves is left on the hosts.
+func Gone(m Member, seen *hyperv.Snapshot) bool {
+	if !m.Leaving || !m.Released || seen == nil {
+		return false
+	}
+	var p Plan
+	deleteMember(&p, m, seen)
+	return p.Empty()
 }
 
 func forMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, places *placement) {

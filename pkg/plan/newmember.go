@@ -39,6 +39,9 @@ func forNewMember(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, p
 		// In the words of the step that started it, so that it is told once.
 		p.wait(v1alpha1.ReasonCreating, copying(m))
 	case work.State == hyperv.WorkCompleted && folder.HasFile(hyperv.BaseName(m.OSDisk())):
+		if m.Incomplete {
+			return
+		}
 		createMachine(p, want, m, seen, places)
 	default:
 		copyImage(p, want, m, work, seen, places)
@@ -111,21 +114,26 @@ func change(host string, calls ...hostagent.Call) hostagent.Batch {
 	return hostagent.Batch{Target: hostagent.Target{Host: host}, Logon: hostagent.LogonNetwork, OnError: hostagent.Stop, Calls: calls}
 }
 
-// createMachine makes the machine with everything it has before its first start.
+// createMachine makes the machine with everything it has before its first start. Its answer file comes first: a machine that
+// is there has it.
 func createMachine(p *Plan, want GuestCluster, m Member, seen *hyperv.Snapshot, places *placement) {
 	host, reason := places.choose(m)
 	if host == nil {
 		p.wait(v1alpha1.ReasonWaitingForHost, fmt.Sprintf("no host can take %s: %s", m.Name, reason))
 		return
 	}
-	calls := []hostagent.Call{
+	var calls []hostagent.Call
+	if m.AnswerFile.Reveal() != "" {
+		calls = append(calls, cmdlet.SetAnswerFile("answer", m.OSDisk(), m.AnswerFile))
+	}
+	calls = append(calls,
 		cmdlet.NewVM("vm", cmdlet.NewMachine{
 			Name: m.VMName(), Folder: m.Folder, Version: commonVersion(seen), MemoryBytes: want.Machine.MemoryBytes, OSDisk: m.OSDisk(),
 		}),
 		cmdlet.SetProcessorsAndMemory("size", "vm", settings(want, host)),
 		cmdlet.SetProtection("protection", "vm", settings(want, host)),
 		cmdlet.RemoveNewAdapters("adapters", "vm"),
-	}
+	)
 	for i, n := range m.Networks {
 		calls = append(calls, addAdapter(i, n, host)...)
 	}

@@ -3,6 +3,7 @@ package guestpool
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"time"
 
 	"guestclustering.io/operator/pkg/guest"
 	"guestclustering.io/operator/pkg/hostagent"
@@ -23,12 +24,61 @@ type choice struct {
 	ok, refused bool
 }
 
+// refusal is a version of a credential that a guest refused for good.
+type refusal struct {
+	digest string
+	at     time.Time
+}
+
+// probeAfter is how long an account of a domain that was let in before is left alone after a guest refused it. Twice in half an
+// hour locks no account under the policies that Microsoft recommends ("Account lockout threshold": ten attempts).
+const probeAfter = 15 * time.Minute
+
+// standing is how a version of an account of a domain is received by all guests together. That it is refused now may be the
+// domain's doing: a guest says nothing else when no domain controller answers.
+type standing struct{ accepted, probe time.Time }
+
+// accepted remembers that a guest let a domain's account in: then its password is right.
+func (p *Pool) accepted(a account) {
+	if a.name == guest.DomainAccount {
+		p.standings[a.digest] = standing{accepted: p.clock.Now()}
+	}
+}
+
+// stands reports whether a guest that refused a credential may be asked again with it, because another guest has let it in
+// since: its password is right, and what the guest lacks is its domain.
+func (p *Pool) stands(r refusal) bool { return p.standings[r.digest].accepted.After(r.at) }
+
+// probes reports whether a guest that refused an account is to be asked again now to see whether the domain answers, when no
+// guest lets it in: one guest at a time, and only where the same password was right before.
+func (p *Pool) probes(c choice) bool {
+	known, was := p.standings[c.digest]
+	if !c.refused || !was {
+		return false
+	}
+	now := p.clock.Now()
+	due := !known.probe.IsZero() && !now.Before(known.probe)
+	if known.probe.IsZero() || due {
+		known.probe = now.Add(probeAfter)
+		p.standings[c.digest] = known
+	}
+	return due
+}
+
 // why says why there is no account to ask as.
 func (c choice) why() string {
 	if c.refused {
-		return "it refused the account " + string(c.name) + "; it is asked again once the password in the Secret is another one, or after a restart"
+		return "it refused the account " + string(c.name) + "; it is asked again once the password in the Secret is another one, or after a restart" +
+			ifDomain(c.name)
 	}
 	return "there is no account to ask it as"
+}
+
+func ifDomain(name guest.Account) string {
+	if name == guest.DomainAccount {
+		return "; a guest refuses it, too, while no domain controller answers"
+	}
+	return ""
 }
 
 // choose picks the account to ask a member as. Each version of a credential that was refused for good is left out: asking
@@ -42,7 +92,7 @@ func (p *Pool) choose(m *member, want Member) choice {
 			continue
 		}
 		a := account{name: name, credential: credential, digest: p.digest(credential)}
-		if m.refused[name] == a.digest {
+		if r := m.refused[name]; r.digest == a.digest && !p.stands(r) {
 			if !none.refused {
 				none = choice{account: a, refused: true}
 			}

@@ -9,8 +9,8 @@ import (
 	"guestclustering.io/operator/pkg/hyperv"
 )
 
-// quietPolls bounds for how many polls a guest is left alone that hangs, or that refuses an account while it may still be
-// setting up.
+// quietPolls bounds for how many polls a guest is left alone that hangs, or that refuses an account for a while: while it is
+// being set up, or without its domain.
 const quietPolls = 4
 
 // member is what is remembered of one machine's guest.
@@ -30,14 +30,15 @@ type member struct {
 	inDomain bool
 	// booted is when the guest was started, as it told.
 	booted time.Time
-	// refused are digests of the credentials that it refused for good, by account.
-	refused map[guest.Account]string
+	// refused are the credentials that it refused for good, by account.
+	refused map[guest.Account]refusal
 	// tries counts the refusals that do not count.
 	tries int
 
 	// hangs is whether it is asked alone; asking is whether such a question is under way.
 	hangs, asking bool
-	// quiet is for how many polls more it is left alone, pause for how many the last time.
+	// quiet is for how many polls more it is left alone, pause for how many the last time. What is asked out of turn does not
+	// wait for it.
 	quiet, pause int
 }
 
@@ -98,11 +99,11 @@ func (m *member) told(facts guest.Member, as account) {
 }
 
 // fails remembers that it did not answer.
-func (m *member) fails(err error, as account, want Member) {
+func (m *member) fails(err error, as account, want Member, now time.Time) {
 	class := hostagent.ClassOf(err)
 	m.facts = guest.Member{Account: as.name, Class: class, Why: oneLine(err)}
 	if class == hostagent.Unauthenticated {
-		m.refuses(as, want)
+		m.refuses(as, want, now)
 	}
 	if class == hostagent.Timeout {
 		m.hangs = true
@@ -111,7 +112,7 @@ func (m *member) fails(err error, as account, want Member) {
 }
 
 // refuses remembers a refusal. It counts once the guest's set-up is over: before, it refuses every account.
-func (m *member) refuses(as account, want Member) {
+func (m *member) refuses(as account, want Member, now time.Time) {
 	if !m.settled && want.Account != guest.DomainAccount {
 		m.tries++
 		m.facts.Why = "it refuses the account " + string(as.name) + ", as Windows does while it is being set up"
@@ -119,9 +120,12 @@ func (m *member) refuses(as account, want Member) {
 		return
 	}
 	if m.refused == nil {
-		m.refused = map[guest.Account]string{}
+		m.refused = map[guest.Account]refusal{}
 	}
-	m.refused[as.name] = as.digest
+	m.refused[as.name] = refusal{digest: as.digest, at: now}
+	if as.name == guest.DomainAccount {
+		m.leaveAlone() // even if others let it in
+	}
 }
 
 func (m *member) leaveAlone() {

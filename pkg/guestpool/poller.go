@@ -17,6 +17,8 @@ const (
 	// guest takes seconds.
 	guestTimeout = 20 * time.Second
 	guestExtra   = 5 * time.Second
+	// slowest is how often guest clusters are asked at least.
+	slowest = 10 * time.Minute
 	// apartAtOnce bounds the guests of one host that are asked apart at the same time: a host runs eight batches side by side,
 	// and guests are not to take them all.
 	apartAtOnce = 2
@@ -28,8 +30,8 @@ type poller struct {
 	hosts Hosts
 	stop  context.CancelFunc
 	wake  chan struct{}
-	// busy are the hosts that are at a poll's questions. The pool's lock guards it.
-	busy map[string]bool
+	// busy counts the rounds whose questions hosts are at. The pool's lock guards it.
+	busy map[string]int
 }
 
 // join puts a guest cluster with the others on its host cluster. The caller has the lock.
@@ -37,7 +39,7 @@ func (p *Pool) join(s *subject) {
 	po, known := p.pollers[s.want.Hosts]
 	if !known {
 		ctx, stop := p.until(context.Background())
-		po = &poller{pool: p, hosts: s.want.Hosts, stop: stop, wake: make(chan struct{}, 1), busy: map[string]bool{}}
+		po = &poller{pool: p, hosts: s.want.Hosts, stop: stop, wake: make(chan struct{}, 1), busy: map[string]int{}}
 		p.pollers[s.want.Hosts] = po
 		p.goes(func() { po.poll(ctx) })
 	}
@@ -83,10 +85,10 @@ func (po *poller) poll(ctx context.Context) {
 func (po *poller) interval() time.Duration {
 	po.pool.mu.Lock()
 	defer po.pool.mu.Unlock()
-	shortest := time.Duration(0)
+	shortest := slowest
 	for _, s := range po.pool.subjects {
-		if s.want.Hosts == po.hosts && (shortest == 0 || s.want.PollInterval < shortest) {
-			shortest = s.want.PollInterval
+		if every := s.want.PollInterval; s.want.Hosts == po.hosts && every > 0 && every < shortest {
+			shortest = every
 		}
 	}
 	return shortest
@@ -94,8 +96,8 @@ func (po *poller) interval() time.Duration {
 
 func (po *poller) busyNow() map[string]bool {
 	busy := map[string]bool{}
-	for host := range po.busy {
-		busy[host] = true
+	for host, rounds := range po.busy {
+		busy[host] = rounds > 0
 	}
 	return busy
 }
@@ -106,7 +108,6 @@ func (po *poller) round(ctx context.Context, which func(*subject) (*reading, boo
 	p.mu.Lock()
 	var asks []*ask
 	var changed []string
-	isPoll := false
 	for _, s := range p.subjects {
 		if s.want.Hosts != po.hosts {
 			continue
@@ -116,25 +117,19 @@ func (po *poller) round(ctx context.Context, which func(*subject) (*reading, boo
 			continue
 		}
 		s.due = false
-		isPoll = isPoll || r.poll
 		asks = append(asks, p.begin(r)...)
 		if s.publish() {
 			changed = append(changed, s.key)
 		}
 	}
 	for host, together := range byHost(asks) {
-		if isPoll {
-			po.busy[host] = true
+		po.busy[host]++
+		over := func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			po.busy[host]--
 		}
-		p.goes(func() {
-			p.askHost(ctx, po.hosts, host, together, func() {
-				if isPoll {
-					p.mu.Lock()
-					delete(po.busy, host)
-					p.mu.Unlock()
-				}
-			})
-		})
+		p.goes(func() { p.askHost(ctx, po.hosts, host, together, over) })
 	}
 	p.mu.Unlock()
 	p.tell(changed)

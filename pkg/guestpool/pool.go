@@ -30,6 +30,8 @@ type Pool struct {
 	closed   bool
 	subjects map[string]*subject
 	pollers  map[Hosts]*poller
+	// standings are of the versions of domains' accounts that a guest let in, by their digests.
+	standings map[string]standing
 	// readings counts the readings, so that a slow answer never replaces a newer one.
 	readings int
 }
@@ -48,7 +50,7 @@ func New(ctx context.Context, c clock.Clock, parse func(report string) (*guest.R
 	}
 	p := &Pool{
 		stop: stop, until: until, clock: c, parse: parse, changed: changed, digestKey: make([]byte, 32),
-		subjects: map[string]*subject{}, pollers: map[Hosts]*poller{},
+		subjects: map[string]*subject{}, pollers: map[Hosts]*poller{}, standings: map[string]standing{},
 	}
 	_, _ = rand.Read(p.digestKey) // it never fails
 	return p

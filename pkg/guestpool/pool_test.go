@@ -258,6 +258,29 @@ func TestAHangingGuestHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// TestAHostAtItsQuestionsIsLeftOut: the common batch of four guests has 35 seconds, and a poll comes meanwhile.
+func TestAHostAtItsQuestionsIsLeftOut(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		for _, id := range []string{"a", "b", "c", "d"} {
+			b.up(id, "SQL-"+strings.ToUpper(id), "hv01")
+		}
+		b.up("e", "SQL-E", "hv02")
+		b.form("a", "b", "c", "d")
+		b.set("sql", false, "a", "b", "c", "d", "e")
+		pass(10 * time.Second) // so that a poll comes soon after the question
+		b.batches()
+		b.with(func() { b.guests["a"].hangs = true })
+		b.change("sql", func(s *guestpool.Subject) { s.Questions.Features = []string{"FS-FileServer"} })
+		b.expect("batches", []string{
+			"hv01: SQL-A(itself cluster) SQL-B(itself) SQL-C(itself) SQL-D(itself)", "hv02: SQL-E(itself)",
+		}, b.batches())
+		b.expect("the poll while the common batch is under way", []string{"hv02: SQL-E(itself cluster)"}, b.poll())
+		if b.pool.Latest("sql").Cluster == nil {
+			t.Error("the cluster is not known while its teller's host is at its questions")
+		}
+	})
+}
+
 func TestASlowHostHoldsUpNoOther(t *testing.T) {
 	bubble(t, func(_ *testing.T, b *bench) {
 		b.sql()
@@ -407,6 +430,75 @@ func TestFromTheJoinOnTheDomainsAccountAsks(t *testing.T) {
 					b.poll()
 				}
 				b.expect(test.reason, test.want, states(b.pool.Latest("sql"))["a"])
+			})
+		})
+	}
+}
+
+// TestWithoutItsDomain: a guest that cannot ask its domain refuses the domain's account as it refuses a wrong password.
+func TestWithoutItsDomain(t *testing.T) {
+	const right = "right"
+	both := []string{"a", "b"}
+	for name, test := range map[string]struct {
+		as   guest.Account
+		user string
+		// cut are the guests that let in another password for an hour, or from the first on.
+		cut   []string
+		first bool
+		// tries is how often they are asked at most in that hour, within is when all answer again after it; 0 is not by themselves.
+		tries  int
+		within time.Duration
+	}{
+		"one guest is cut off":      {as: guest.DomainAccount, user: operator, cut: []string{"a"}, tries: 30, within: 5 * interval},
+		"no controller answers":     {as: guest.DomainAccount, user: operator, cut: both, tries: 6, within: 15*time.Minute + 5*interval},
+		"a password that was never": {as: guest.DomainAccount, user: operator, cut: both, first: true, tries: 2},
+		"an account of one machine": {as: guest.LocalAccount, user: local, cut: []string{"a"}, tries: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, b *bench) {
+				b.sql()
+				lets := func(password string, ids ...string) {
+					b.with(func() {
+						for _, id := range ids {
+							b.guests[id].passwords, b.guests[id].tries = map[string]string{test.user: password}, 0
+						}
+					})
+				}
+				lets(right, both...)
+				if test.first {
+					lets("another", test.cut...)
+				}
+				s := guestpool.Subject{Hosts: b.house, Forming: true, PollInterval: interval}
+				for _, id := range both {
+					credentials := map[guest.Account]hostagent.Credential{test.as: credential(test.user, right)}
+					s.Members = append(s.Members, guestpool.Member{VMID: id, Name: b.guests[id].name, Account: test.as, Credentials: credentials})
+				}
+				b.reset("sql", s)
+				if !test.first {
+					lets("another", test.cut...)
+				}
+				pass(time.Hour)
+				tries := 0
+				for _, id := range test.cut {
+					b.with(func() { tries += b.guests[id].tries })
+					if m, _ := b.pool.Latest("sql").Member(id); !m.Refused {
+						t.Errorf("machine %s is %+v, want it refused", id, m)
+					}
+				}
+				if tries < 1 || tries > test.tries {
+					t.Errorf("they were tried %d times, want at most %d", tries, test.tries)
+				}
+				lets(right, test.cut...)
+				pass(test.within)
+				want := map[string]string{"a": "SQL-A, Disabled as Domain", "b": "SQL-B, Disabled as Domain"}
+				if test.within == 0 {
+					pass(time.Hour)
+					want = states(b.pool.Latest("sql"))
+					for _, id := range test.cut {
+						want[id] = "refused " + string(test.as)
+					}
+				}
+				b.expect("members", want, states(b.pool.Latest("sql")))
 			})
 		})
 	}

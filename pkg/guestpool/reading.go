@@ -137,6 +137,8 @@ func (p *Pool) newAsk(r *reading, want Member) *ask {
 	as := p.choose(m, want)
 	if !as.ok {
 		m.hasNoAccount(as)
+	}
+	if !as.ok && !p.probes(as) {
 		return nil
 	}
 	return &ask{reading: r, member: m, want: want, as: as.account, host: m.host}
@@ -305,6 +307,7 @@ func (p *Pool) takeMember(a *ask, results hostagent.Results, err error) {
 	var facts guest.Member
 	if err == nil {
 		m.answers(a.as)
+		p.accepted(a.as)
 		if !a.itself {
 			return
 		}
@@ -314,7 +317,7 @@ func (p *Pool) takeMember(a *ask, results hostagent.Results, err error) {
 		m.told(facts, a.as)
 		return
 	}
-	m.fails(err, a.as, a.want)
+	m.fails(err, a.as, a.want, p.clock.Now())
 	if c := p.choose(m, a.want); c.refused {
 		m.hasNoAccount(c)
 	}

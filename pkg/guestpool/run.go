@@ -136,7 +136,7 @@ func (p *Pool) runInGuest(ctx context.Context, w way, b hostagent.Batch) (hostag
 	if hostagent.ClassOf(err) == hostagent.Unauthenticated {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		w.member.fails(err, w.as, w.want)
+		w.member.fails(err, w.as, w.want, p.clock.Now())
 	}
 	return results, err
 }

@@ -119,7 +119,8 @@ func (r *Reconciler) setOwner(gc *v1alpha1.GuestCluster, disk *v1alpha1.SharedDi
 	return nil
 }
 
-// follow keeps what a template's disk takes from its guest cluster: management and the reclaim policy with its reference.
+// follow keeps what a template's disk takes from its guest cluster: management, the reclaim policy with its reference, and a
+// larger size.
 func (r *Reconciler) follow(ctx context.Context, gc *v1alpha1.GuestCluster, disk *v1alpha1.SharedDisk, t *v1alpha1.SharedDiskTemplate) error {
 	owned := disk.DeepCopy()
 	if err := r.setOwner(gc, owned, t.Spec.ReclaimPolicy); err != nil {
@@ -128,6 +129,9 @@ func (r *Reconciler) follow(ctx context.Context, gc *v1alpha1.GuestCluster, disk
 	return r.patch(ctx, disk, func() {
 		disk.Spec.Management, disk.Spec.ReclaimPolicy = gc.Spec.Management, t.Spec.ReclaimPolicy
 		disk.OwnerReferences = owned.OwnerReferences
+		if t.Spec.Size.Cmp(disk.Spec.Size) > 0 {
+			disk.Spec.Size = t.Spec.Size
+		}
 	})
 }
 

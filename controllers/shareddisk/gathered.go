@@ -191,12 +191,23 @@ func (g *gathered) observe(s *v1alpha1.SharedDiskStatus) status.Fact {
 		}
 		s.DiskIdentifier = seen.Identifier
 		s.Size = resource.NewQuantity(seen.Size, resource.BinarySI)
+		if seen.Size < g.want.SizeBytes {
+			return g.growing()
+		}
 		return status.True(v1alpha1.ReasonSucceeded, "")
 	case hyperv.Absent:
 		return g.missing()
 	default:
 		return g.missing()
 	}
+}
+
+// growing is what is told of a disk that is smaller than it is to be.
+func (g *gathered) growing() status.Fact {
+	if len(g.plan.Blocks) > 0 {
+		return status.False(g.plan.Blocks[0].Reason, g.plan.Blocks[0].Message)
+	}
+	return status.False(v1alpha1.ReasonGrowing, "the disk is being made larger")
 }
 
 // missing says why the file is not there, or is not to be seen.

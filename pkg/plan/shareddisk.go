@@ -57,6 +57,8 @@ func provision(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Sn
 	switch {
 	case presence == hyperv.Known && another(want, disk):
 		p.block(v1alpha1.ReasonCopyOfOurs, notTheDisk(want, disk))
+	case presence == hyperv.Known && want.RecordedIdentifier != "" && disk.Size < want.SizeBytes:
+		growDisk(p, want, disk, seen)
 	case presence == hyperv.Known:
 		return
 	case presence == hyperv.Unknown && want.RecordedIdentifier != "":
@@ -67,6 +69,25 @@ func provision(p *Plan, want SharedDisk, folder hyperv.Presence, seen *hyperv.Sn
 		forLostDisk(p, want, seen)
 	default:
 		createDisk(p, want, folder, seen)
+	}
+}
+
+// growDisk makes a disk larger while the guests use it, which a shared VHDX cannot ("Virtual Hard Disk Sharing Overview"). A
+// smaller size is never asked for.
+func growDisk(p *Plan, want SharedDisk, disk *hyperv.VirtualDisk, seen *hyperv.Snapshot) {
+	volume, ok := seen.Volume(want.Pool)
+	switch {
+	case disk.Format != string(v1alpha1.DiskFormatVHDSet):
+		p.block(v1alpha1.ReasonInvalidSpec, fmt.Sprintf("%s is a shared VHDX, which cannot grow; restore the size, or create a new disk of format VHDSet and move the data", hyperv.BaseName(want.Path)))
+	case !ok:
+		p.block(v1alpha1.ReasonPoolMissing, fmt.Sprintf("storage pool %s is on no cluster shared volume of the host cluster", want.Pool))
+	case want.Fixed && volume.Free < want.SizeBytes-disk.Size:
+		p.block(v1alpha1.ReasonPoolFull, fmt.Sprintf("storage pool %s has too little free space to make this fixed disk larger: ask the platform team for room", want.Pool))
+	default:
+		p.step(Step{
+			Key: "grow", Reason: v1alpha1.ReasonGrowing, Describe: "make " + want.Path + " larger",
+			Batch: change(maker(volume, seen), cmdlet.ResizeVHD("grow", want.Path, want.SizeBytes)),
+		})
 	}
 }
 

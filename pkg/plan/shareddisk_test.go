@@ -70,6 +70,7 @@ func TestForSharedDisk(t *testing.T) {
 		}
 	}
 	fixed := func(d *plan.SharedDisk) { d.Fixed = true }
+	larger := func(d *plan.SharedDisk) { d.SizeBytes = 300 * gib }
 	vhdx := func(d *plan.SharedDisk) { d.Format, d.Path = v1alpha1.DiskFormatVHDX, diskFolder+`\logs.vhdx` }
 	leave := func(d *plan.SharedDisk) { d.Deletion = plan.Leave }
 
@@ -121,6 +122,24 @@ func TestForSharedDisk(t *testing.T) {
 		"pool on no shared volume": {
 			"Shared disks live on cluster shared volumes.", newDisk, all(noFolder, func(s *hyperv.Snapshot) { s.Volumes = nil }),
 			[]string{`block (PoolMissing): storage pool ` + gold + ` is on no cluster shared volume of the host cluster`},
+		},
+		"to grow": {
+			"A VHD Set grows while it is used.", larger, nil,
+			[]string{`grow: make ` + logs + ` larger (Growing), on hv02`, `    Resize-VHD -Path ` + logs + ` -SizeBytes 322122547200`},
+		},
+		"to grow, not recorded yet": {"Whose it is comes first.", both(newDisk, larger), nil, nil},
+		"larger than asked for":     {"A disk never shrinks.", func(d *plan.SharedDisk) { d.SizeBytes = 100 * gib }, nil, nil},
+		"to grow, fixed, pool full": {
+			"The rest of it takes its space at once.", both(fixed, larger), free(99 * gib),
+			[]string{`block (PoolFull): storage pool ` + gold + ` has too little free space to make this fixed disk larger: ask the platform team for room`},
+		},
+		"to grow, fixed": {
+			"Only what is added needs room.", both(fixed, larger), free(100 * gib),
+			[]string{`grow: make ` + logs + ` larger (Growing), on hv02`, `    Resize-VHD -Path ` + logs + ` -SizeBytes 322122547200`},
+		},
+		"to grow, VHDX": {
+			"Nobody else says so but the guests, later.", larger, func(s *hyperv.Snapshot) { s.Disks[2].Format = "VHDX" },
+			[]string{`block (InvalidSpec): logs.vhds is a shared VHDX, which cannot grow; restore the size, or create a new disk of format VHDSet and move the data`},
 		},
 		"pool unread": {"The disk may be there.", newDisk, poolUnread, poolCannot},
 		"namespace not allowed": {

@@ -23,6 +23,12 @@ func NewVHD(id, path string, sizeBytes int64, fixed bool) hostagent.Call {
 	return call(id, "New-VHD", parameters)
 }
 
+// ResizeVHD makes a virtual hard disk larger, a VHD Set also while machines that share it run ("Resize-VHD", "Create Hyper-V VHD
+// Set files").
+func ResizeVHD(id, path string, sizeBytes int64) hostagent.Call {
+	return call(id, "Resize-VHD", p{"Path": hostagent.Texts(path), "SizeBytes": hostagent.Int(sizeBytes)})
+}
+
 // AddController adds a SCSI controller; the machine must be off ("Add-VMScsiController").
 func AddController(id, vmCall string) hostagent.Call {
 	return call(id, "Add-VMScsiController", p{"VM": ref(vmCall)})

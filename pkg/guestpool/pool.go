@@ -72,8 +72,8 @@ func (p *Pool) Set(key string, want Subject) {
 	case s.want.Hosts != want.Hosts:
 		p.leave(s)
 		s.due = true
-	case !reflect.DeepEqual(withoutHosts(s.want), withoutHosts(want)):
-		s.due = true
+	default:
+		s.due = s.due || asksMore(s.want, want)
 	}
 	s.want = want
 	s.keepMembers()
@@ -81,10 +81,9 @@ func (p *Pool) Set(key string, want Subject) {
 	p.join(s)
 }
 
-// withoutHosts leaves out what is compared by identity.
-func withoutHosts(s Subject) Subject {
-	s.Hosts = nil
-	return s
+// asksMore reports whether there is something to be asked that was not before.
+func asksMore(was, is Subject) bool {
+	return is.Forming && !was.Forming || !reflect.DeepEqual(was.Members, is.Members) || !reflect.DeepEqual(was.Questions, is.Questions)
 }
 
 // Forget ends asking a guest cluster. What is under way ends by itself and tells nobody.

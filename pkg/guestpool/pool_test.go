@@ -504,6 +504,30 @@ func TestWithoutItsDomain(t *testing.T) {
 	}
 }
 
+// TestAfterARestartOfOurs: this process knows nothing of members that joined long ago.
+func TestAfterARestartOfOurs(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		for _, w := range b.guests {
+			w.domain, w.passwords = "corp.example", map[string]string{local: "of the policy", operator: "ops-1"}
+		}
+		b.form("a", "b")
+		s := guestpool.Subject{Hosts: b.house, PollInterval: interval}
+		for _, id := range []string{"a", "b"} {
+			s.Members = append(s.Members, guestpool.Member{VMID: id, Name: b.guests[id].name})
+		}
+		b.domain(&s)
+		b.reset("sql", s)
+		want := map[string]string{"a": "SQL-A, Running as Domain", "b": "SQL-B, Running as Domain"}
+		b.expect("members after the first question", want, states(b.pool.Latest("sql")))
+		if c := b.pool.Latest("sql").Cluster; c == nil || c.Teller != "a" {
+			t.Errorf("the cluster is %+v", c)
+		}
+		b.poll()
+		b.with(func() { b.expect("sessions", 3, b.guests["a"].tries) })
+	})
+}
+
 func TestTheCallerMaySayAsWhom(t *testing.T) {
 	bubble(t, func(_ *testing.T, b *bench) {
 		b.sql()
@@ -612,6 +636,10 @@ func TestSetAsksAtOnceWhatIsNew(t *testing.T) {
 		b.expect("the first question", []string{"hv01: SQL-A(itself)"}, b.batches())
 		b.change("sql", func(*guestpool.Subject) {})
 		b.expect("the same again", []string(nil), b.batches())
+		b.change("sql", func(s *guestpool.Subject) { s.Forming, s.PollInterval = false, time.Hour })
+		b.expect("less than before", []string(nil), b.batches())
+		b.change("sql", func(s *guestpool.Subject) { s.Forming = true })
+		b.expect("more than before", []string{"hv01: SQL-A(itself)"}, b.batches())
 		b.change("sql", func(s *guestpool.Subject) { s.Questions.Features = []string{"Failover-Clustering"} })
 		b.expect("another question", []string{"hv01: SQL-A(itself)"}, b.batches())
 		b.with(func() { b.guests["b"].state = "Running" })

@@ -39,8 +39,8 @@ type ask struct {
 	want    Member
 	as      account
 	host    string
-	// followed is whether it was sent after its machine to another host.
-	followed bool
+	// followed is whether it was sent after its machine to another host, again whether it was asked as another account before.
+	followed, again bool
 	// What it is asked about: each part is a batch of pkg/guest/inventory, and they travel as one, since their calls have ids of
 	// their own.
 	itself, cluster bool
@@ -270,8 +270,8 @@ func (p *Pool) askValidator(r *reading) {
 	}
 }
 
-// take takes in what became of an ask, and gives the question that it leads to, if any: another member is asked about the
-// cluster when this one could not tell. The caller has the lock.
+// take takes in what became of an ask, and gives the question that it leads to, if any: the same one as another account that
+// may be let in, or another member is asked about the cluster when this one could not tell. The caller has the lock.
 func (p *Pool) take(a *ask, results hostagent.Results, err error) *ask {
 	s := a.reading.s
 	if p.subjects[s.key] != s {
@@ -288,6 +288,9 @@ func (p *Pool) take(a *ask, results hostagent.Results, err error) *ask {
 	if s.members[hyperv.Key(a.want.VMID)] == a.member && a.reading.no >= a.member.no {
 		p.takeMember(a, results, err)
 	}
+	if other := p.asAnother(a, err); other != nil {
+		return other
+	}
 	if a.cluster {
 		a.reading.waiting = false
 		a.takeCluster(results, err)
@@ -298,6 +301,20 @@ func (p *Pool) take(a *ask, results hostagent.Results, err error) *ask {
 		}
 	}
 	return p.followUp(a.reading)
+}
+
+// asAnother is the same question as another account, once, where the guest refused this one.
+func (p *Pool) asAnother(a *ask, err error) *ask {
+	if a.again || hostagent.ClassOf(err) != hostagent.Unauthenticated {
+		return nil
+	}
+	c := p.choose(a.member, a.want)
+	if !c.ok || c.digest == a.as.digest {
+		return nil
+	}
+	other := *a
+	other.as, other.again = c.account, true
+	return &other
 }
 
 // takeMember takes in what a member told about itself, or that its guest did not answer.

@@ -116,13 +116,22 @@ func (d *Directory) openAny(ctx context.Context, target hostagent.Target, open f
 		if errors.Is(err, hostagent.Canceled) {
 			return nil, &hostagent.Error{Class: hostagent.Canceled, Op: "open", Target: target, Err: err}
 		}
-		d.remember(d.listed[at].Name, err)
+		d.remember(d.listed[at].Name, named(d.listed[at].Name, err))
 		if ctx.Err() != nil || errors.Is(err, hostagent.Unauthenticated) {
 			break
 		}
 	}
 	class, said := d.mostTelling()
 	return nil, &hostagent.Error{Class: class, Op: "open", Target: target, Err: said}
+}
+
+// named says which host it was, where the target names none.
+func named(host string, err error) error {
+	e, ok := errors.AsType[*hostagent.Error](err)
+	if !ok || e.Target.Host != "" {
+		return err
+	}
+	return &hostagent.Error{Class: e.Class, Op: e.Op, Target: hostagent.Target{Host: host}, Err: e.Err}
 }
 
 func (d *Directory) forget() {

@@ -154,3 +154,17 @@ func TestOpenGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// A target for any host does not keep a failure from naming the host that it was.
+func TestAFailureOnAnyHostNamesTheHost(t *testing.T) {
+	d, err := NewDirectory([]Host{{Name: "hv01", Address: "hv01:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Open(t.Context(), hostagent.Target{}, func(context.Context, Host) (hostagent.Agent, error) {
+		return nil, failedOpen(Host{}, hostagent.Unreachable, errors.New("silent"))
+	})
+	if want := "open on any host: open on hv01: silent"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -259,8 +259,8 @@ func (a *agent) onClose(f func()) (stop func()) {
 func (c *channel) results(body []byte, batch hostagent.Batch) (hostagent.Results, error) {
 	var answer Answer
 	if err := Unpack(body, &answer); err != nil {
-		err = fmt.Errorf("the answer could not be read: %w", err)
-		c.fail(failed(hostagent.Protocol, err))
+		err = garbled("the answer", err)
+		c.fail(err)
 		c.tell()
 		return nil, unread(batch, err)
 	}

@@ -18,7 +18,7 @@ var (
 	errRetired = errors.New("the process takes no more requests")
 	errClosed  = errors.New("the session was closed")
 	errEnded   = errors.New("PowerShell has ended on the host")
-	errSilent  = errors.New("the host does not answer any more: it may hang, or the way to it is cut")
+	errSilent  = errors.New("the host does not answer any more: it may hang, or the way to it is cut; is it well, and can it be reached?")
 )
 
 // channel is one PowerShell on a host and the requests on their way to it. One goroutine reads, one writes, one looks after

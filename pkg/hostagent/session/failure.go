@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -24,6 +25,20 @@ func classOf(err error) hostagent.Class {
 		return c.class
 	}
 	return hostagent.ClassOf(err)
+}
+
+// What an administrator of the host looks at. Drivers add what they know of the connection.
+const (
+	adviceEnded = "; did a quota of the host, its antivirus or somebody there end it? " +
+		"Its event logs say more: Microsoft-Windows-PowerShell/Operational, Microsoft-Windows-WinRM/Operational and the antivirus's"
+	adviceStart = "; does the host's antivirus or a policy keep the executor from running? Its own log says more, and the event log " +
+		"Microsoft-Windows-PowerShell/Operational; allow the executor there, or use executor: Installed"
+	adviceGarbled = "; does something on the host or on the way to it, such as an antivirus or a proxy, change what PowerShell writes?"
+)
+
+// garbled is what came from the host and cannot be read.
+func garbled(what string, err error) error {
+	return failed(hostagent.Protocol, fmt.Errorf("%s could not be read: %w%s", what, err, adviceGarbled))
 }
 
 // lost classifies what a driver said of its connection: Unreachable, unless it knows better.

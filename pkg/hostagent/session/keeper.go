@@ -111,7 +111,7 @@ func (c *channel) takePong(p *pulse) {
 	}
 	var pong Pong
 	if err := Unpack(ping.body, &pong); err != nil {
-		c.fail(failed(hostagent.Protocol, fmt.Errorf("the answer to a ping could not be read: %w", err)))
+		c.fail(garbled("the answer to a ping", err))
 		return
 	}
 	c.mu.Lock()

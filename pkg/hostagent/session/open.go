@@ -145,17 +145,21 @@ func stopped(ctx context.Context) error {
 
 // notGreeted tells how far a process came, with all that it wrote: that is where a policy or an antivirus is named.
 func (c *channel) notGreeted(stage string, cause error) error {
-	noise := ""
-	if !errors.Is(cause, errEnded) { // which has the diagnostics already
-		noise = c.process.Diagnostics()
+	class := classOf(cause)
+	if errors.Is(cause, errEnded) { // what it is told with is said below
+		cause = errEnded
 	}
-	noise += "\n" + c.scanner.Noise().Beginning
-	return failed(classOf(cause), fmt.Errorf("PowerShell was started; %s: %w%s", stage, cause, said(noise)))
+	advice := adviceStart
+	if class != hostagent.Unreachable && class != hostagent.Timeout {
+		advice = "" // the driver knows why, or nobody waits
+	}
+	noise := c.process.Diagnostics() + "\n" + c.scanner.Noise().Beginning
+	return failed(class, fmt.Errorf("PowerShell was started; %s: %w%s%s", stage, cause, said(noise), advice))
 }
 
 func (c *channel) greet(f Frame) error {
 	if err := Unpack(f.Body, &c.hello); err != nil {
-		return failed(hostagent.Protocol, fmt.Errorf("the hello could not be read: %w", err))
+		return garbled("the hello", err)
 	}
 	h := c.hello
 	switch {

@@ -46,7 +46,7 @@ func TestOpenSaysHowFarItCame(t *testing.T) {
 				p.diagnostics = "FullyQualifiedErrorId : ScriptContainedMaliciousContent"
 				p.opening = func(p *fake) { p.end(io.EOF) }
 			},
-			class: hostagent.Unreachable, reason: `did not say hello: PowerShell has ended on the host; it said: "FullyQualifiedErrorId : ScriptContainedMaliciousContent"`,
+			class: hostagent.Unreachable, reason: `did not say hello: PowerShell has ended on the host; it said: "FullyQualifiedErrorId : ScriptContainedMaliciousContent"` + adviceStart,
 		},
 		"what it said is bounded": {
 			prepare: func(p *fake) {
@@ -69,7 +69,11 @@ func TestOpenSaysHowFarItCame(t *testing.T) {
 		},
 		"a hello that cannot be read": {
 			prepare: func(p *fake) { p.opening = func(p *fake) { p.print("\n@HV1 " + p.nonce + " hello 0 QUJD\n") } },
-			class:   hostagent.Protocol, reason: "the hello could not be read",
+			class:   hostagent.Protocol, reason: "the hello could not be read: " + ErrMalformed.Error(),
+		},
+		"a hello that cannot be read, and what to look at": {
+			prepare: func(p *fake) { p.opening = func(p *fake) { p.print("\n@HV1 " + p.nonce + " hello 0 QUJD\n") } },
+			class:   hostagent.Protocol, reason: adviceGarbled,
 		},
 		"the connection is lost, and the driver knows why": {
 			prepare: func(p *fake) {

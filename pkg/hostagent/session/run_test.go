@@ -154,7 +154,7 @@ func TestABrokenSessionStaysBroken(t *testing.T) {
 		h := &host{prepare: onRequest(func(p *fake, _ Frame) { p.end(io.EOF) })}
 		a := h.mustOpen(t, Options{}, calm())
 		_, err := a.Run(t.Context(), batchOf(change))
-		wantFailure(t, err, hostagent.OutcomeUnknown, "PowerShell has ended")
+		wantFailure(t, err, hostagent.OutcomeUnknown, "PowerShell has ended on the host"+adviceEnded)
 		_, err = a.Run(t.Context(), batchOf(change))
 		wantFailure(t, err, hostagent.Unreachable, "the session is broken; open a new one: PowerShell has ended")
 		if h.started() != 1 {

@@ -39,13 +39,19 @@ func (c *channel) read() {
 func (c *channel) readFailure(err error) error {
 	switch {
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrMalformed):
-		return failed(hostagent.Protocol, fmt.Errorf("a frame from the host could not be read: %w", err))
+		return garbled("a frame from the host", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return failed(hostagent.Unreachable, fmt.Errorf("%w%s", errEnded, said(c.process.Diagnostics())))
+		return failed(hostagent.Unreachable, &endedError{said(c.process.Diagnostics())})
 	default:
 		return lost(err)
 	}
 }
+
+// endedError is a PowerShell that has ended unasked, with what it said.
+type endedError struct{ said string }
+
+func (e *endedError) Error() string { return errEnded.Error() + e.said + adviceEnded }
+func (*endedError) Unwrap() error   { return errEnded }
 
 // take gives a frame to whoever waits for it.
 func (c *channel) take(f Frame) {

@@ -14,11 +14,19 @@ import (
 	"guestclustering.io/operator/pkg/hostagent/rack"
 )
 
+// adviceLog is where Windows says why it ended a connection or a shell.
+const adviceLog = "the host's event log Microsoft-Windows-WinRM/Operational says more"
+
 // unreadableError is an answer that is none of WS-Man's.
 type unreadableError struct{ err error }
 
 func (e *unreadableError) Error() string { return e.err.Error() }
 func (e *unreadableError) Unwrap() error { return e.err }
+
+// garbled is an answer of a host that was reached: what is wrong is there, or on the way.
+func garbled(err error) error {
+	return &unreadableError{fmt.Errorf("%w; does WinRM answer on this port, and does a proxy or an antivirus change what it says? %s", err, adviceLog)}
+}
 
 // refusedError is what the host, or what stands before it, said without a WS-Man fault.
 type refusedError struct {
@@ -35,7 +43,7 @@ func read(r *reply) (*answer, error) {
 	case err == nil && a.Body.Fault != nil:
 		return nil, a.Body.Fault
 	case r.status == http.StatusOK && err != nil:
-		return nil, &unreadableError{err}
+		return nil, garbled(err)
 	case r.status == http.StatusOK:
 		return a, nil
 	default:
@@ -49,13 +57,13 @@ func statusError(status int) error {
 	case http.StatusForbidden:
 		return &refusedError{hostagent.Forbidden, said + ": the listener does not let this account or address in; check the host's IPv4Filter and IPv6Filter, and the account's rights"}
 	case http.StatusServiceUnavailable:
-		return &refusedError{hostagent.Unreachable, said + ": the host's WinRM service is stopped or overloaded"}
+		return &refusedError{hostagent.Unreachable, said + ": the host's WinRM service is stopped or overloaded; start it; " + adviceLog}
 	case http.StatusBadRequest:
-		return &refusedError{hostagent.Unreachable, said + ": the host no longer knows the session"}
+		return &refusedError{hostagent.Unreachable, said + ": the host no longer knows the session; was its WinRM service restarted? " + adviceLog}
 	case http.StatusNotFound:
 		return &unreadableError{errors.New(said + ": this is no WinRM listener; check the address and the port")}
 	default:
-		return &unreadableError{errors.New(said + " without a WS-Man fault; is this a WinRM listener?")}
+		return garbled(errors.New(said + " without a WS-Man fault"))
 	}
 }
 
@@ -82,7 +90,7 @@ func (l *lane) judge(ctx context.Context, err error) (hostagent.Class, error) {
 		return f.meaning().class, err
 	}
 	if r, ok := errors.AsType[*refusedError](err); ok {
-		return r.class, err
+		return r.class, fmt.Errorf("%s: %w", l.host.Address, err)
 	}
 	if _, ok := errors.AsType[*rack.RefusedError](err); ok {
 		return hostagent.Unauthenticated, err
@@ -91,7 +99,7 @@ func (l *lane) judge(ctx context.Context, err error) (hostagent.Class, error) {
 		return login.class, err
 	}
 	if _, ok := errors.AsType[*unreadableError](err); ok {
-		return hostagent.Protocol, err
+		return hostagent.Protocol, fmt.Errorf("%s: %w", l.host.Address, err)
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -165,7 +173,8 @@ func connectionAdvice(err error) string {
 	case dialing:
 		return "no connection; is the host up, and is the port open in its firewall?"
 	default:
-		return "the connection was lost"
+		return "the connection was lost with a request under way; was the host or its WinRM service restarted, is a quota of its shells full " +
+			"(MaxMemoryPerShellMB), or does something in between cut connections? " + adviceLog
 	}
 }
 

@@ -116,10 +116,10 @@ var meanings = map[uint32]meaning{
 	faultAccessDeniedHRESULT: {hostagent.Forbidden, adviceRights},
 	faultLogonFailure:        {hostagent.Unauthenticated, "the host refused the account's logon"},
 	faultBusy:                {hostagent.Throttled, "the host stayed busy with the shell's input"},
-	faultAborted:             {hostagent.Unreachable, "the host ended the request: its WinRM service stopped, or the shell was deleted"},
+	faultAborted:             {hostagent.Unreachable, "the host ended the request: its WinRM service stopped, or the shell was deleted; " + adviceLog},
 	faultLineTooLong:         {hostagent.Internal, "the host refused the command line as too long"},
 	faultNothingYet:          {hostagent.Timeout, "the host's WinRM service did not finish the request in time"},
-	faultShellGone:           {hostagent.Unreachable, "the shell is gone: the host was restarted, or its WinRM service was, or somebody deleted the shell"},
+	faultShellGone:           {hostagent.Unreachable, "the shell is gone: the host was restarted, or its WinRM service was, or somebody deleted the shell; " + adviceLog},
 	faultMaxShells:           {hostagent.Throttled, "the account has as many shells on the host as it may; wait, close other tools' shells, or raise MaxShellsPerUser there"},
 	faultMaxOperations: {
 		hostagent.Throttled,

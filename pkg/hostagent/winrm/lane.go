@@ -303,7 +303,7 @@ func (l *lane) roundTrip(ctx context.Context, p post) (*reply, error) {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
 	if len(body) > maxAnswer {
-		return nil, &unreadableError{fmt.Errorf("the answer has more than %d MiB, and the host was told to send at most %d KiB at once", maxAnswer>>20, envelopeSize>>10)}
+		return nil, garbled(fmt.Errorf("the answer has more than %d MiB, and the host was told to send at most %d KiB at once", maxAnswer>>20, envelopeSize>>10))
 	}
 	return &reply{status: resp.StatusCode, header: resp.Header, body: body}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -54,9 +55,10 @@ func TestWhatGoesWrongWithARequest(t *testing.T) {
 		text    string
 		notSent bool
 	}{
-		"the connection is cut":    {dropsConnection, hostagent.Unreachable, "the connection was lost", false},
-		"the answer is cut off":    {cutOff, hostagent.Unreachable, "the connection was lost", false},
+		"the connection is cut":    {dropsConnection, hostagent.Unreachable, "the connection was lost with a request under way; was the host or its WinRM service restarted", false},
+		"the answer is cut off":    {cutOff, hostagent.Unreachable, "the host's event log Microsoft-Windows-WinRM/Operational says more", false},
 		"the answer is garbage":    {says(200, "<html>"), hostagent.Protocol, "no WS-Man message", false},
+		"garbage, and what to do":  {says(200, "<html>"), hostagent.Protocol, "does a proxy or an antivirus change what it says? the host's event log", false},
 		"the answer is empty":      {says(200, ""), hostagent.Protocol, "no WS-Man message", false},
 		"the answer is white":      {says(200, " \r\n"), hostagent.Protocol, "no WS-Man message", false},
 		"the answer is huge":       {tooLarge, hostagent.Protocol, "the host was told to send at most 500 KiB", false},
@@ -89,6 +91,10 @@ func TestWhatGoesWrongWithARequest(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "pa55word") {
 				t.Errorf("error %v, want one that says %q", err, test.text)
+			}
+			// A fault is the host's own word.
+			if _, said := errors.AsType[*fault](err); !said && !strings.Contains(err.Error(), l.host.Address) {
+				t.Errorf("%v does not say where", err)
 			}
 			if got := notTaken(err); got != test.notSent {
 				t.Errorf("not sent: %t, want %t (%v)", got, test.notSent, err)

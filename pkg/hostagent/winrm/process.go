@@ -102,7 +102,7 @@ func (p *process) run(ctx context.Context, program, arguments string) error {
 }
 
 func (p *process) unreadable(op string, err error) error {
-	return &hostagent.Error{Class: hostagent.Protocol, Op: op, Target: p.tx.target, Err: err}
+	return p.tx.failure(p.life, op, garbled(err))
 }
 
 // Read asks the host for output when there is none left here. There is one Receive at a time, on the process's own

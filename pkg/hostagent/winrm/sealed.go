@@ -51,7 +51,7 @@ func unsealed(session *ntlmssp.SecuritySession, r *reply) (*reply, error) {
 	}
 	body, err := open(session, r.body)
 	if err != nil {
-		return nil, &unreadableError{fmt.Errorf("the sealed answer: %w", err)}
+		return nil, garbled(fmt.Errorf("the sealed answer: %w", err))
 	}
 	return &reply{status: r.status, header: r.header, body: body}, nil
 }

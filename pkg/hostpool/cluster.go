@@ -273,11 +273,25 @@ func (c *Cluster) askCluster(ctx context.Context, host string) clusterAnswer {
 		a.disksOK = true
 		return a
 	}
-	// Without an answer the disks are unknown, and the snapshot says so; the rest counts.
-	if results, err = c.read(ctx, inventory.Disks(host, files)); err == nil {
-		a.disks, a.disksOK = inventory.DecodeDisks(results), true
+	// Another host is asked first: the teller has the most to answer at each poll. Without an answer the disks are unknown, and
+	// the snapshot says so; the rest counts.
+	for _, from := range c.diskTellers(host) {
+		if results, err = c.read(ctx, inventory.Disks(from, files)); err == nil {
+			a.disks, a.disksOK = inventory.DecodeDisks(results), true
+			return a
+		}
 	}
 	return a
+}
+
+// diskTellers are the hosts to ask about virtual disks, which every host can open: the one that would be asked about the host
+// cluster after the teller, then that one. Those that come before did not answer.
+func (c *Cluster) diskTellers(teller string) []string {
+	hosts := c.candidates()
+	if i := slices.Index(hosts, teller); i >= 0 && i+1 < len(hosts) && hosts[i+1] != "" {
+		return []string{hosts[i+1], teller}
+	}
+	return []string{teller}
 }
 
 func (c *Cluster) read(ctx context.Context, b hostagent.Batch) (hostagent.Results, error) {

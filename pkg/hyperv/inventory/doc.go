@@ -1,8 +1,8 @@
 // Package inventory reads a host cluster: the batches that ask, and what their answers mean.
 //
-// A poll is at most two batches a host, and two more for the one host that is asked about the host cluster, whatever
-// the number of machines and objects. State comes at every poll; what Windows fetches lazily, machine by machine, is
-// asked for machines in stamped folders only.
+// A poll is at most two batches a host, one more for the host that is asked about the host cluster and one for another that is
+// asked about virtual disks, whatever the number of machines and objects. State comes at every poll; what Windows fetches
+// lazily, machine by machine, is asked for machines in stamped folders only.
 package inventory
 
 import "guestclustering.io/operator/pkg/hostagent"

@@ -1,12 +1,13 @@
 // Command cmdletfacts copies the facts about the cmdlets that the operator calls, out of a description of Microsoft's
-// published cmdlets, into pkg/hyperv/surface/facts.json. Run it from the project's root after a change of the table
-// cmdlet.Kinds or the list cmdlet.Inside:
+// published cmdlets, into pkg/hyperv/surface/facts.json. Run it from the project's root after a change of a table Kinds or a
+// list Inside, in pkg/hyperv/cmdlet (hosts) or pkg/guest/cmdlet (guests):
 //
 //	go run ./hack/cmdletfacts [-from FILE]
 //
 // It takes the documented cmdlets, parameters, parameter sets and accepted values, and of the types the enumerations
 // of parameters and the classes that calls return. Parameters that only the reflected module has are left out: they may
-// be undocumented on purpose. So are -WhatIf and -Confirm, which belong to whoever runs the call.
+// be undocumented on purpose. So are -WhatIf and -Confirm, which belong to whoever runs the call. An enumeration that no
+// reflected module has, as those of modules made from CDXML, has the values that the pages list.
 package main
 
 import (
@@ -16,9 +17,11 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
+	inguest "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent/session"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
@@ -47,11 +50,18 @@ func run(from, to string, report io.Writer) error {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return fmt.Errorf("reading %s: %w", from, err)
 	}
-	functions, err := surface.ParseFunctions(session.Functions)
+	functions, err := surface.ParseFunctions(session.Executor)
 	if err != nil {
-		return fmt.Errorf("functions.ps1: %w", err)
+		return fmt.Errorf("the executor: %w", err)
 	}
-	facts, err := r.pick(slices.Sorted(maps.Keys(cmdlet.Kinds)), cmdlet.Inside, functions)
+	called := map[string]bool{}
+	for _, kinds := range []map[string]cmdlet.Kind{cmdlet.Kinds, inguest.Kinds} {
+		for name := range kinds {
+			called[name] = true
+		}
+	}
+	inside := slices.DeleteFunc(slices.Concat(cmdlet.Inside, inguest.Inside), func(name string) bool { return called[name] })
+	facts, err := r.pick(slices.Sorted(maps.Keys(called)), inside, functions)
 	if err != nil {
 		return err
 	}
@@ -87,8 +97,8 @@ type referenceParameter struct {
 	From string `json:"from"`
 }
 
-// pick takes the facts of the named cmdlets, and of those that named functions run; those of named functions are in
-// functions.ps1.
+// pick takes the facts of the named cmdlets, and of those that named functions run; those of named functions are in the
+// executor.
 func (r reference) pick(names, inside []string, functions map[string]surface.Cmdlet) (surface.Facts, error) {
 	facts := surface.Facts{
 		Source:  map[string]json.RawMessage{},
@@ -105,7 +115,7 @@ func (r reference) pick(names, inside []string, functions map[string]surface.Cmd
 		}
 		module, found := r.find(name)
 		if module == "" {
-			return facts, fmt.Errorf("no facts about %s: it is no published cmdlet and no function of functions.ps1", name)
+			return facts, fmt.Errorf("no facts about %s: it is no published cmdlet and no named function", name)
 		}
 		c := found.documented(module)
 		c.Inside = slices.Contains(inside, name)
@@ -126,6 +136,9 @@ func (r reference) find(name string) (module string, c referenceCmdlet) {
 	return "", referenceCmdlet{}
 }
 
+// namespaces are what some pages write before the name of a type.
+var namespaces = regexp.MustCompile(`^(?:[A-Za-z]+\.)+`)
+
 // documented leaves out what only the reflected module has, and -WhatIf and -Confirm.
 func (c referenceCmdlet) documented(module string) surface.Cmdlet {
 	out := c.Cmdlet
@@ -136,6 +149,7 @@ func (c referenceCmdlet) documented(module string) surface.Cmdlet {
 		case name == "WhatIf" || name == "Confirm":
 			out.ShouldProcess = true
 		case parameter.From == "":
+			parameter.Type = namespaces.ReplaceAllString(parameter.Type, "")
 			out.Parameters[name] = parameter.Parameter
 		}
 	}
@@ -149,6 +163,12 @@ func (c referenceCmdlet) documented(module string) surface.Cmdlet {
 	return out
 }
 
+var (
+	typeName = regexp.MustCompile(`^[A-Za-z]+$`)
+	// plain are the types of parameters with accepted values that are no enumerations.
+	plain = regexp.MustCompile(`^(String|U?Int(16|32|64))$`)
+)
+
 // pickTypes takes the enumerations that the cmdlet's parameters have and the classes that it returns.
 func (r reference) pickTypes(c surface.Cmdlet, facts *surface.Facts) {
 	types := r.Types[c.Module]
@@ -156,6 +176,8 @@ func (r reference) pickTypes(c surface.Cmdlet, facts *surface.Facts) {
 		name := parameter.Element()
 		if values, ok := types.Enums[name]; ok {
 			facts.Enums[name] = slices.SortedFunc(maps.Keys(values), func(a, b string) int { return int(values[a] - values[b]) })
+		} else if len(parameter.Values) > 0 && typeName.MatchString(name) && !plain.MatchString(name) {
+			facts.Enums[name] = slices.Compact(slices.Sorted(slices.Values(append(facts.Enums[name], parameter.Values...))))
 		}
 	}
 	for _, output := range c.Outputs {

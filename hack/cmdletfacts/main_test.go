@@ -51,7 +51,7 @@ func TestPickRefusesWhatHasNoFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := r.pick([]string{"Get-Pony"}, nil, nil)
-	if want := "no facts about Get-Pony: it is no published cmdlet and no function of functions.ps1"; err == nil || err.Error() != want {
+	if want := "no facts about Get-Pony: it is no published cmdlet and no named function"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

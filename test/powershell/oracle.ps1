@@ -1,4 +1,4 @@
-# Binds calls with PowerShell's own binder. Request: a JSON file with the stub modules by Windows build, the text of the
+# Binds calls with PowerShell's own binder. Request: a JSON file with the stub modules by Windows build, the text that has the
 # named functions, and cases: a batch, or the PowerShell text of one. Answer: what each cmdlet received, or the error.
 param([string] $Request, [string] $Answer)
 Set-StrictMode -Version 2.0
@@ -38,6 +38,7 @@ function ConvertTo-Argument($v, $live) {
         }
         if ($v.Contains('$secret')) { return ConvertTo-Secure $v['$secret'] }
         if ($v.Contains('$credential')) { return [pscredential]::new($v['$credential'].user, (ConvertTo-Secure $v['$credential'].password)) }
+        if ($v.Contains('$batch')) { return $v['$batch'] }
         throw 'unknown tag'
     }
     if ($v -is [array]) { return , @(foreach ($x in $v) { , (ConvertTo-Argument $x $live) }) }
@@ -75,6 +76,16 @@ function global:Write-Bound($cmdlet, $bound, $command) {
 function global:Read-Host { [CmdletBinding()] param([Parameter(Position = 0)] [object] $Prompt, [switch] $AsSecureString) $s = [securestring]::new(); $s.AppendChar('x'); $s }
 function global:Get-Credential { [CmdletBinding()] param([Parameter(Mandatory, Position = 0)] [string] $UserName) $s = [securestring]::new(); $s.AppendChar('x'); [pscredential]::new($UserName, $s) }
 
+# PowerShell Direct: the block's calls are noted after it.
+function global:Invoke-Command {
+    [CmdletBinding()]
+    param([Parameter(ParameterSetName = 'VMId', Mandatory)] [guid] $VMId, [Parameter(ParameterSetName = 'VMId', Mandatory)] [pscredential] $Credential,
+        [Parameter(ParameterSetName = 'VMId', Mandatory)] [scriptblock] $ScriptBlock)
+    $null = $PSBoundParameters.Remove('ScriptBlock')
+    Write-Bound $PSCmdlet $PSBoundParameters $MyInvocation.MyCommand
+    & $ScriptBlock
+}
+
 function Invoke-Case($case) {
     $global:Recorded = [Collections.Generic.List[object]]::new()
     $live = @{}
@@ -92,7 +103,7 @@ function Invoke-Case($case) {
 }
 
 $allowed = 'ScriptBlockAst', 'NamedBlockAst', 'PipelineAst', 'CommandAst', 'CommandParameterAst', 'StringConstantExpressionAst', 'ConstantExpressionAst',
-'VariableExpressionAst', 'ArrayExpressionAst', 'ArrayLiteralAst', 'StatementBlockAst', 'ParenExpressionAst', 'MemberExpressionAst', 'AssignmentStatementAst', 'CommandExpressionAst'
+'VariableExpressionAst', 'ScriptBlockExpressionAst', 'ArrayExpressionAst', 'ArrayLiteralAst', 'StatementBlockAst', 'ParenExpressionAst', 'MemberExpressionAst', 'AssignmentStatementAst', 'CommandExpressionAst'
 
 function Invoke-Text([string] $text, $names) {
     $tokens = $null
@@ -112,7 +123,7 @@ function Invoke-Text([string] $text, $names) {
 function Get-FunctionStub([string] $text) {
     $ast = [Management.Automation.Language.Parser]::ParseInput($text, [ref] $null, [ref] $null)
     foreach ($function in $ast.EndBlock.Statements) {
-        if ($function.Name -notlike '*-*') { continue }
+        if ($function -isnot [Management.Automation.Language.FunctionDefinitionAst] -or $function.Name -notlike '*-*') { continue }
         "function global:$($function.Name) { [CmdletBinding()] $($function.Body.ParamBlock.Extent.Text) Write-Bound `$PSCmdlet `$PSBoundParameters `$MyInvocation.MyCommand }"
     }
 }

@@ -154,7 +154,7 @@ func writeRequest(dir, path string, cases []Case) error {
 		Modules   map[string]string `json:"modules"`
 		Functions string            `json:"functions"`
 		Cases     []wireCase        `json:"cases"`
-	}{Modules: map[string]string{}, Functions: session.Functions, Cases: make([]wireCase, len(cases))}
+	}{Modules: map[string]string{}, Functions: session.Executor, Cases: make([]wireCase, len(cases))}
 	for i, c := range cases {
 		module, err := stubModule(dir, c.Build)
 		if err != nil {

@@ -55,10 +55,11 @@ func Shares(id string) hostagent.Call {
 	return call(id, "Get-SmbShare", p{"Special": hostagent.List{hostagent.Bool(false)}}, "Name", "ScopeName", "Path", "ContinuouslyAvailable")
 }
 
-// StartValidation starts validating nodes in a task of the batch's own user that outlives the session, and does not wait. Run
-// names the report; ignore are categories or tests to leave out, as Test-Cluster names them (Start-ClusterValidation).
-func StartValidation(id, run string, nodes, ignore []string) hostagent.Call {
-	parameters := p{"Id": hostagent.Text(run), "Node": hostagent.Texts(nodes...)}
+// StartValidation starts validating nodes in a task of a user that outlives the session, and does not wait. Run names the
+// report; ignore are categories or tests to leave out, as Test-Cluster names them. The task needs the user's password, to act
+// on the other nodes after the call; with it the call itself may come with any logon (Start-ClusterValidation).
+func StartValidation(id, run string, nodes, ignore []string, as hostagent.Credential) hostagent.Call {
+	parameters := p{"Id": hostagent.Text(run), "Node": hostagent.Texts(nodes...), "Credential": as}
 	if len(ignore) > 0 {
 		parameters["Ignore"] = hostagent.Texts(ignore...)
 	}

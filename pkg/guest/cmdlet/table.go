@@ -65,3 +65,6 @@ var Kinds = map[string]cmdlet.Kind{
 	"Suspend-ClusterNode":        cmdlet.Long,
 	"Update-HostStorageCache":    cmdlet.Change,
 }
+
+// Inside lists the cmdlets that scripts of ours run inside guests and no batch does: they are called by named functions alone.
+var Inside = []string{}

@@ -4,8 +4,9 @@
 # calls, each the name of a cmdlet, its parameters and the properties wanted of what it returns. Nothing that arrives is ever
 # run as a script: a name is looked up in the table below, values reach the cmdlet through PowerShell's own parameter binder.
 #
-# What it may run. The cmdlets of the table ($Surface), and the named functions: those of this text that have a
-# [CmdletBinding()]. Everything else is answered with CommandNotFoundException and is not run.
+# What it may run. The cmdlets of a table, and the named functions: those of this text that have a [CmdletBinding()]. On a
+# host the table is $Surface; inside guests, where this same text runs too, it is $GuestSurface, and the named functions are
+# those of $GuestFunctions, which no host runs. Everything else is answered with CommandNotFoundException and is not run.
 #
 # With whose rights. The session's own; a batch that asks for the machine's or for a user's runs in a scheduled task for as
 # long as it takes, in a process with this same text (RunInTask).
@@ -37,6 +38,39 @@ $Surface = [ordered] @{
     'FailoverClusters' = 'Add-ClusterVirtualMachineRole', 'Get-Cluster', 'Get-ClusterGroup', 'Get-ClusterNode',
     'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterVirtualMachineRole', 'Remove-ClusterGroup',
     'Set-ClusterParameter', 'Start-ClusterGroup', 'Stop-ClusterGroup', 'Update-ClusterVirtualMachineConfiguration'
+}
+
+# The same inside guests, where modules load by themselves.
+$GuestSurface = [ordered] @{
+    'Microsoft.PowerShell.Management' = 'Add-Computer', 'Get-Item', 'Get-ItemProperty', 'Remove-Item', 'Restart-Computer'
+    'Microsoft.PowerShell.LocalAccounts' = 'Add-LocalGroupMember', 'Get-LocalGroupMember'
+    'CimCmdlets' = 'Get-CimInstance'
+    'ServerManager' = 'Get-WindowsFeature', 'Install-WindowsFeature'
+    'NetAdapter' = 'Get-NetAdapter', 'Rename-NetAdapter'
+    'NetTCPIP' = 'Get-NetIPAddress', 'Get-NetIPInterface', 'Get-NetRoute', 'New-NetIPAddress', 'New-NetRoute',
+    'Remove-NetIPAddress', 'Remove-NetRoute', 'Set-NetIPInterface'
+    'DnsClient' = 'Get-DnsClient', 'Get-DnsClientServerAddress', 'Set-DnsClient', 'Set-DnsClientServerAddress'
+    'ActiveDirectory' = 'Get-ADComputer', 'Get-ADObject', 'Remove-ADComputer'
+    'Storage' = 'Get-Disk', 'Set-Disk', 'Update-HostStorageCache'
+    'SmbShare' = 'Get-SmbShare'
+    'FailoverClusters' = 'Add-ClusterFileServerRole', 'Add-ClusterNode', 'Add-ClusterSharedVolume', 'Get-Cluster',
+    'Get-ClusterAvailableDisk', 'Get-ClusterGroup', 'Get-ClusterNetwork', 'Get-ClusterNode', 'Get-ClusterQuorum',
+    'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterGroup', 'New-Cluster', 'Remove-Cluster', 'Remove-ClusterNode',
+    'Remove-ClusterResource', 'Resume-ClusterNode', 'Set-ClusterQuorum', 'Start-ClusterGroup', 'Suspend-ClusterNode'
+}
+$GuestFunctions = 'Add-SharedDisk', 'Expand-SharedDisk', 'Get-ClusterValidation', 'Initialize-SharedDisk', 'New-ClusterShare',
+'Set-CloudWitness', 'Set-ClusterHeartbeat', 'Set-ClusterNetworkRole', 'Start-ClusterValidation'
+
+# Gives what may be run here: by the name in a call, the name that it is run by.
+function Allowed([bool] $isGuest) {
+    $commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
+    $table = if ($isGuest) { $GuestSurface } else { $Surface }
+    foreach ($module in $table.Keys) { foreach ($cmdlet in $table[$module]) { $commands[$cmdlet] = "$module\$cmdlet" } }
+    foreach ($function in $Functions) {
+        if (-not (Get-Command -Name $function.Name -CommandType Function).CmdletBinding -or ($GuestFunctions -contains $function.Name) -ne $isGuest) { continue }
+        $commands[$function.Name] = $function.Name
+    }
+    return $commands
 }
 
 # ---- JSON -----------------------------------------------------------------------------------------------------------------
@@ -487,16 +521,11 @@ $ErrorActionPreference = 'Stop'
 $null = [Reflection.Assembly]::Load('System.Runtime.Serialization, Version=4.0.0.0, Culture=neutral, PublicKeyToken=b77a5c561934e089')
 $Self = $MyInvocation.MyCommand.ScriptBlock.Ast
 $Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
-$Commands = [hashtable]::new([StringComparer]::OrdinalIgnoreCase)
-foreach ($module in $Surface.Keys) { foreach ($cmdlet in $Surface[$module]) { $Commands[$cmdlet] = "$module\$cmdlet" } }
-foreach ($function in $Functions) {
-    if ((Get-Command -Name $function.Name -CommandType Function).CmdletBinding) { $Commands[$function.Name] = $function.Name }
-}
 $ExecutorFile = $PSCommandPath # empty unless this text was started as a file
 
 # A guest is given a batch and its secrets; a bootstrap gives the reader that this text came through, and in a task the pipe. A
 # file is given nothing, or in a task the name of the pipe, or of the function that runs there.
-if ($args.Count -eq 2 -and $args[0] -is [string]) { return RunInGuest @{ Commands = $Commands } $args[0] $args[1] }
+if ($args.Count -eq 2 -and $args[0] -is [string]) { return RunInGuest @{ Commands = Allowed $true } $args[0] $args[1] }
 $Reader, $Pipe = $args
 if ($Reader -is [string]) {
     if ($Reader -ceq 'CopyWork') { return CopyWork }
@@ -519,7 +548,7 @@ $Out = [IO.Stream]::Synchronized($(if ($InTask) { $Pipe } else { [Console]::Open
 $Hello = ReadBody $Reader.ReadLine()
 $Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
 $Shared = [hashtable]::Synchronized(@{
-        Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = $Commands; Jobs = @{}; Closing = $false
+        Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = Allowed $false; Jobs = @{}; Closing = $false
         Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null; InTask = $InTask
     })
 # In a task what changes something is announced from here to the end: before whoever sends it can be gone.

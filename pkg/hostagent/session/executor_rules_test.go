@@ -12,9 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	inguest "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hostagent/session"
 	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 	"guestclustering.io/operator/test/powershell"
 )
@@ -33,16 +35,14 @@ func facts(t *testing.T) surface.Facts {
 	return f
 }
 
-var (
-	surfaceTable = regexp.MustCompile(`(?s)\$Surface = \[ordered\] @\{\n(.*?)\n\}`)
-	surfaceEntry = regexp.MustCompile(`'([A-Za-z0-9.-]+)'( =)?`)
-)
+var surfaceEntry = regexp.MustCompile(`'([A-Za-z0-9.-]+)'( =)?`)
 
-// The table of what may be run is the facts' and no more.
-func TestExecutorRunsTheCmdletsOfTheFacts(t *testing.T) {
-	table := surfaceTable.FindStringSubmatch(session.Executor)
+// tableOf reads a table of what the executor may run: cmdlets by module.
+func tableOf(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	table := regexp.MustCompile(`(?s)\$` + name + ` = \[ordered\] @\{\n(.*?)\n\}`).FindStringSubmatch(session.Executor)
 	if table == nil {
-		t.Fatal("the executor has no table of cmdlets")
+		t.Fatalf("the executor has no table %s", name)
 	}
 	got := map[string][]string{}
 	module := ""
@@ -54,20 +54,54 @@ func TestExecutorRunsTheCmdletsOfTheFacts(t *testing.T) {
 		}
 		got[module] = append(got[module], entry[1])
 	}
-	// Modules of Windows that are made from CDXML, as ScheduledTasks is, call its New-Object in Windows PowerShell.
-	want := map[string][]string{"Microsoft.PowerShell.Utility": nil}
+	return got
+}
+
+// The tables of what may be run are the operator's calls, by the facts' modules, and no more.
+func TestExecutorRunsTheCmdletsOfTheFacts(t *testing.T) {
 	cmdlets := facts(t).Cmdlets
-	for _, name := range slices.Sorted(maps.Keys(cmdlets)) {
-		switch c := cmdlets[name]; {
-		case c.Module == "": // a named function
-		case c.Inside:
-			want[c.Module] = append(want[c.Module], []string{}...)
-		default:
-			want[c.Module] = append(want[c.Module], name)
+	byModule := func(kinds map[string]cmdlet.Kind) map[string][]string {
+		out := map[string][]string{}
+		for _, name := range slices.Sorted(maps.Keys(kinds)) {
+			if c, ok := cmdlets[name]; ok { // else a named function
+				out[c.Module] = append(out[c.Module], name)
+			}
+		}
+		return out
+	}
+	host, guest := byModule(cmdlet.Kinds), byModule(inguest.Kinds)
+	for _, name := range cmdlet.Inside {
+		host[cmdlets[name].Module] = append(host[cmdlets[name].Module], []string{}...)
+	}
+	// Modules of Windows that are made from CDXML, as ScheduledTasks is, call its New-Object in Windows PowerShell.
+	host["Microsoft.PowerShell.Utility"] = nil
+	if diff := cmp.Diff(host, tableOf(t, "Surface")); diff != "" {
+		t.Errorf("on hosts (-calls +executor):\n%s", diff)
+	}
+	if diff := cmp.Diff(guest, tableOf(t, "GuestSurface")); diff != "" {
+		t.Errorf("inside guests (-calls +executor):\n%s", diff)
+	}
+}
+
+var guestFunctions = regexp.MustCompile(`(?s)\$GuestFunctions = (.*?)\n\n`)
+
+func TestExecutorKnowsTheFunctionsOfGuests(t *testing.T) {
+	table := guestFunctions.FindStringSubmatch(session.Executor)
+	if table == nil {
+		t.Fatal("the executor has no list of functions for guests")
+	}
+	var got, want []string
+	for _, entry := range surfaceEntry.FindAllStringSubmatch(table[1], -1) {
+		got = append(got, entry[1])
+	}
+	for name := range inguest.Kinds {
+		if _, isCmdlet := facts(t).Cmdlets[name]; !isCmdlet {
+			want = append(want, name)
 		}
 	}
+	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("cmdlets by module (-facts +executor):\n%s", diff)
+		t.Errorf("(-calls +executor)\n%s", diff)
 	}
 }
 

@@ -861,12 +861,12 @@ func TestExecutorRunsABatchInAGuest(t *testing.T) {
 	const secret = "right"
 	e := startEngine(t, engineOptions{}).ready()
 	inner := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
-		getVM("one", "it's \U0001F600"),
-		call("set", "Set-VM", p{
-			"Notes": hostagent.Ref{Call: "one", Property: "Name"}, "Password": hostagent.NewSecret(secret),
+		call("one", "Get-ADObject", p{"LDAPFilter": hostagent.Text("it's \U0001F600")}),
+		call("set", "Get-ADComputer", p{
+			"LDAPFilter": hostagent.Ref{Call: "one", Property: "Name"}, "Password": hostagent.NewSecret(secret),
 			"Credential": hostagent.Credential{User: "u", Password: hostagent.NewSecret("other")},
 		}, "Name", "Type", "Text"),
-		getVM("fails", "missing", "x"), getVM("not run", "x"),
+		call("fails", "Get-ADObject", p{"LDAPFilter": hostagent.Text("missing")}), call("not run", "Get-ADObject", nil),
 	}}
 	guest := func(password string) hostagent.Result {
 		return e.run(call("guest", "Invoke-GuestBatch", p{
@@ -891,12 +891,44 @@ func TestExecutorRunsABatchInAGuest(t *testing.T) {
 		bound[v.Text("Name")] = v.Text("Type") + " " + v.Text("Text")
 	}
 	delete(bound, "ErrorAction")
-	want := map[string]string{"Notes": "String it's \U0001F600", "Password": "SecureString 5", "Credential": "PSCredential u 5"}
+	want := map[string]string{"LDAPFilter": "String it's \U0001F600", "Password": "SecureString 5", "Credential": "PSCredential u 5"}
 	if diff := cmp.Diff(want, bound); diff != "" {
 		t.Errorf("bound inside (-want +got):\n%s", diff)
 	}
 	if r := guest("wrong"); r.State != hostagent.Failed || len(r.Errors) != 1 || r.Errors[0].Category != "AuthenticationError" {
 		t.Errorf("with a wrong password: %+v", r)
+	}
+}
+
+// A host runs nothing that is for guests, and a guest nothing that is for hosts.
+func TestExecutorRunsWhatIsForThisPlace(t *testing.T) {
+	e := startEngine(t, engineOptions{}).ready()
+	forGuests := []hostagent.Call{
+		call("cmdlet", "Get-ADObject", p{"LDAPFilter": hostagent.Text("a")}),
+		call("function", "Set-ClusterHeartbeat", p{"SameSubnetThreshold": hostagent.Int(1), "CrossSubnetThreshold": hostagent.Int(1)}),
+	}
+	forHosts := []hostagent.Call{getVM("cmdlet", "a"), call("function", "Get-StampedFolder", p{"Pool": hostagent.Texts("a")})}
+	for _, r := range e.run(forGuests...) {
+		notRunHere(t, r)
+	}
+	inside := e.run(call("guest", "Invoke-GuestBatch", p{
+		"VMId":       hostagent.Text("11111111-2222-3333-4444-555555555555"),
+		"Credential": hostagent.Credential{User: "admin", Password: hostagent.NewSecret("right")},
+		"Batch":      hostagent.Nested{Batch: hostagent.Batch{OnError: hostagent.Continue, Calls: forHosts}},
+	}, "Results"))[0]
+	var results hostagent.Results
+	if err := json.Unmarshal([]byte(inside.Values[0].Text("Results")), &results); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		notRunHere(t, r)
+	}
+}
+
+func notRunHere(t *testing.T, r hostagent.Result) {
+	t.Helper()
+	if r.State != hostagent.Failed || len(r.Errors) != 1 || r.Errors[0].FullyQualifiedErrorID != "CommandNotFoundException" {
+		t.Errorf("%+v", r)
 	}
 }
 

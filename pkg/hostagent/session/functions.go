@@ -1,9 +1,14 @@
 package session
 
-import _ "embed" // functions.ps1 is embedded as text
+import _ "embed" // the named functions are embedded as text
 
-// Functions is the PowerShell text of the named functions: what no single cmdlet does, called like a cmdlet. It needs
-// Windows PowerShell 5.1. The param blocks in it are the facts that calls of these functions are held against.
-//
 //go:embed functions.ps1
-var Functions string
+var hostFunctions string
+
+//go:embed guest.ps1
+var guestFunctions string
+
+// Functions is the PowerShell text of the named functions, those for hosts and then those for guests: what no single cmdlet
+// does, called like a cmdlet. It needs Windows PowerShell 5.1. The param blocks in it are the facts that calls of these
+// functions are held against.
+var Functions = hostFunctions + "\n" + guestFunctions

@@ -2,10 +2,14 @@ package surface_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	inguest "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
@@ -14,8 +18,39 @@ import (
 
 const newest = hyperv.Build2025
 
+// examples are batches with every call that the operator makes: of hosts, of guests, and of guests through a host.
+func examples() []hostagent.Batch {
+	as := hostagent.Credential{User: `CORP\join`, Password: hostagent.NewSecret("example")}
+	nested := hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
+		inguest.Join("join", "corp.example", "", as), inguest.CloudWitness("witness", "account", "", as.Password), inguest.Restart("restart"),
+	}}
+	through := hostagent.Call{ID: "inside", Cmdlet: guestBatch, Parameters: p{
+		"VMId":       hostagent.Text("8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42"),
+		"Credential": hostagent.Credential{User: "Administrator", Password: hostagent.NewSecret("example")},
+		"Batch":      hostagent.Nested{Batch: nested},
+	}}
+	return slices.Concat(cmdlet.Examples(), inguest.Examples(), []hostagent.Batch{{OnError: hostagent.Stop, Calls: []hostagent.Call{through}}})
+}
+
+// guestBatch is the named function that runs a batch inside a virtual machine.
+const guestBatch = "Invoke-GuestBatch"
+
+// kinds are the tables of what is called on hosts and in guests.
+func kinds() map[string]cmdlet.Kind {
+	out := maps.Clone(cmdlet.Kinds)
+	maps.Copy(out, inguest.Kinds)
+	return out
+}
+
+// inside are the cmdlets that named functions alone run.
+func inside() []string {
+	both := slices.DeleteFunc(slices.Concat(cmdlet.Inside, inguest.Inside), func(name string) bool { return kinds()[name] != "" })
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
 func TestExamplesBind(t *testing.T) {
-	for _, batch := range cmdlet.Examples() {
+	for _, batch := range examples() {
 		if _, err := surface.BindBatch(batch, newest); err != nil {
 			t.Error(err)
 		}
@@ -44,6 +79,15 @@ func TestBind(t *testing.T) {
 			cmdlet: "Get-StampedFolder", parameters: p{"Pool": hostagent.Texts(`C:\a`, `C:\b`)}, build: hyperv.Build2012R2,
 			set: "__AllParameterSets", values: p{"Pool": hostagent.Texts(`C:\a`, `C:\b`)},
 		},
+		"an account by its SID": {
+			cmdlet: "Add-LocalGroupMember", parameters: p{"SID": hostagent.Text("S-1-5-32-544"), "Member": hostagent.Text("S-1-5-21-1-2-3-1106")}, build: newest,
+			set: "SecurityIdentifier", values: p{"SID": hostagent.Text("S-1-5-32-544"), "Member": hostagent.Texts("S-1-5-21-1-2-3-1106")},
+		},
+		"a batch inside a machine": {
+			cmdlet: guestBatch, build: newest, set: "__AllParameterSets",
+			parameters: p{"VMId": hostagent.Text("8F0F2E4C-5B1A-4C0E-9A53-0D2F1C7E6B42"), "Credential": hostagent.Credential{User: "u"}, "Batch": hostagent.Nested{}},
+			values:     p{"VMId": hostagent.Text("8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42"), "Credential": hostagent.Credential{User: "u"}, "Batch": hostagent.Nested{}},
+		},
 		"the default set when nothing decides": {
 			cmdlet: "Get-VM", build: newest, set: "Name", values: p{},
 		},
@@ -64,7 +108,7 @@ func TestBind(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := surface.Bound{Cmdlet: test.cmdlet, ParameterSet: test.set, Values: test.values}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(hostagent.Secret{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -134,6 +178,26 @@ func TestBindRefuses(t *testing.T) {
 		"no GUID": {
 			cmdlet: "Get-VM", parameters: p{"Id": hostagent.Text("sql-1")}, build: newest,
 			kind: surface.Unconvertible, want: `call a: Get-VM -Id: "sql-1" is no GUID of 32 hexadecimal digits with dashes`,
+		},
+		"no SID": {
+			cmdlet: "Get-LocalGroupMember", parameters: p{"SID": hostagent.Text("Administrators")}, build: newest,
+			kind: surface.Unconvertible, want: `call a: Get-LocalGroupMember -SID: "Administrators" is no SecurityIdentifier`,
+		},
+		"an account without a name": {
+			cmdlet: "Remove-ADComputer", parameters: p{"Identity": hostagent.Text("")}, build: newest,
+			kind: surface.Unconvertible, want: `call a: Remove-ADComputer -Identity: "" is no ADComputer`,
+		},
+		"a number that is too large for a byte": {
+			cmdlet: "New-NetIPAddress", parameters: p{"InterfaceIndex": hostagent.Int(1), "IPAddress": hostagent.Text("10.0.0.1"), "PrefixLength": hostagent.Int(256)}, build: newest,
+			kind: surface.Unconvertible, want: "call a: New-NetIPAddress -PrefixLength: 256 is beyond Byte",
+		},
+		"a batch where none belongs": {
+			cmdlet: "Get-VM", parameters: p{"Name": hostagent.Nested{}}, build: newest,
+			kind: surface.Unconvertible, want: "call a: Get-VM -Name: takes String, not a batch",
+		},
+		"a cmdlet of 2016 on 2012 R2": {
+			cmdlet: "Get-LocalGroupMember", parameters: p{"Name": hostagent.Text("a")}, build: hyperv.Build2012R2,
+			kind: surface.TooOld, want: "call a: Get-LocalGroupMember: Windows build 9600 does not have it",
 		},
 		"no version": {
 			cmdlet: "New-VM", parameters: p{"Version": hostagent.Text("9")}, build: newest,

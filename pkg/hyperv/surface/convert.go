@@ -13,15 +13,25 @@ import (
 var (
 	guidForm    = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 	versionForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){1,3}$`)
+	sidForm     = regexp.MustCompile(`^S-1-[0-9]{1,10}(-[0-9]{1,9}|-[1-3][0-9]{9}){1,15}$`)
+	anyName     = regexp.MustCompile(`(?s).`)
 )
+
+// formsOfNamed are the types of Windows that PowerShell makes from a text, with its form: a name, and where the cmdlet's page
+// says so also a SID, a distinguished name or a GUID.
+var formsOfNamed = map[string]*regexp.Regexp{
+	"ADComputer": anyName, "ADObject": anyName, "Feature": anyName, "LocalGroup": anyName, "LocalPrincipal": anyName, "SecurityIdentifier": sidForm,
+}
 
 type span struct{ min, max int64 }
 
 // The whole numbers of .NET, as far as an Int can hold them.
 var numbers = map[string]span{
+	"Byte":   {0, math.MaxUint8},
 	"Int16":  {math.MinInt16, math.MaxInt16},
 	"Int32":  {math.MinInt32, math.MaxInt32},
 	"Int64":  {math.MinInt64, math.MaxInt64},
+	"UInt16": {0, math.MaxUint16},
 	"UInt32": {0, math.MaxUint32},
 	"UInt64": {0, math.MaxInt64},
 }
@@ -64,12 +74,25 @@ func (p Parameter) convertOne(v hostagent.Value) (hostagent.Value, error) {
 			return nil, problemf(Unconvertible, "a switch takes true or false, not a Ref")
 		}
 		return v, nil
+	default:
+		return p.convertPlain(v)
+	}
+}
+
+// convertPlain takes what is either of the parameter's type or not, whatever it says.
+func (p Parameter) convertPlain(v hostagent.Value) (hostagent.Value, error) {
+	switch v := v.(type) {
 	case hostagent.Bool:
 		return v, p.wants("true or false", "SwitchParameter", "Boolean", "PSObject")
 	case hostagent.Credential:
 		return v, p.wants("a credential", "PSCredential")
 	case hostagent.Secret:
 		return v, p.wants("a secret", "SecureString")
+	case hostagent.Nested:
+		if p.takesBatch {
+			return v, nil
+		}
+		return nil, problemf(Unconvertible, "takes %s, not a batch", p.Element())
 	case hostagent.List:
 		return nil, problemf(Unconvertible, "takes no list here")
 	default:
@@ -102,6 +125,7 @@ func (p Parameter) checkText(text string) error {
 func (p Parameter) checkForm(text string) error {
 	element := p.Element()
 	values, isEnum := loaded().Enums[element]
+	named := formsOfNamed[element]
 	switch {
 	case isEnum && !slices.Contains(values, text):
 		return problemf(Unconvertible, "%q is none of %s", text, strings.Join(p.accepted(values), ", "))
@@ -109,7 +133,9 @@ func (p Parameter) checkForm(text string) error {
 		return problemf(Unconvertible, "%q is no GUID of 32 hexadecimal digits with dashes", text)
 	case element == "Version" && !versionForm.MatchString(text):
 		return problemf(Unconvertible, "%q is no version of two to four numbers", text)
-	case isEnum:
+	case named != nil && !named.MatchString(text):
+		return problemf(Unconvertible, "%q is no %s", text, element)
+	case isEnum, named != nil:
 		return nil
 	default:
 		return p.wants("a text", "String", "StringCollection", "Guid", "Version", "PSObject")

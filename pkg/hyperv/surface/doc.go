@@ -7,5 +7,5 @@
 //
 // The facts have three sources. facts.json is a copy, made by hack/cmdletfacts, of what Microsoft's pages say.
 // corrections.json mends what they leave out or have wrong, with a reason for each entry. The facts of the named
-// functions are the param blocks of functions.ps1 in pkg/hostagent/session.
+// functions are the param blocks of the executor in pkg/hostagent/session.
 package surface

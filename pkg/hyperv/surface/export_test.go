@@ -10,6 +10,8 @@ func (p Parameter) OnBuild(build int) bool { return onBuild(build, p.Docsets, p.
 
 func (p Parameter) NeededIn(set string) bool { return p.requiredIn(set) }
 
+func (p Parameter) TakesBatch() bool { return p.takesBatch }
+
 func (p Parameter) Mandatory() bool { return p.mandatory() }
 
 func (c Cmdlet) OnBuild(build int) bool { return onBuild(build, c.Docsets, c.since) }

@@ -19,7 +19,7 @@ type Facts struct {
 	// modules' reflection.
 	Source  map[string]json.RawMessage `json:"source"`
 	Cmdlets map[string]Cmdlet          `json:"cmdlets"`
-	// Enums lists the names of each enumeration, in the order of their numbers.
+	// Enums lists the names of each enumeration in the order of their numbers; where only pages tell them, of the alphabet.
 	Enums map[string][]string `json:"enums"`
 	// Classes lists each class's properties with their types; "(base)" names the class that it derives from.
 	Classes map[string]map[string]string `json:"classes"`
@@ -30,7 +30,8 @@ type Cmdlet struct {
 	// Module is the PowerShell module; empty for a named function.
 	Module string `json:"module"`
 	// Inside says that only named functions run it: a batch may not.
-	Inside     bool   `json:"inside,omitempty"`
+	Inside bool `json:"inside,omitempty"`
+	// DefaultSet is empty for a cmdlet with several sets of which none is the default.
 	DefaultSet string `json:"defaultSet,omitempty"`
 	// Sets lists the parameters of each parameter set.
 	Sets       map[string][]string  `json:"parameterSets"`
@@ -60,6 +61,8 @@ type Parameter struct {
 	Docsets []string `json:"docsets,omitempty"`
 
 	since int
+	// takesBatch is whether a hash table is a batch: that of a named function is.
+	takesBatch bool
 }
 
 // Element is the type's name without the brackets of an array.
@@ -118,14 +121,14 @@ var correctionsJSON []byte
 
 // The files are part of the program and its tests read them: one that does not load is a defect.
 var loaded = sync.OnceValue(func() Facts {
-	facts, err := load(factsJSON, correctionsJSON, session.Functions)
+	facts, err := load(factsJSON, correctionsJSON, session.Executor)
 	if err != nil {
 		panic(err)
 	}
 	return facts
 })
 
-func load(factsText, correctionsText []byte, functionsText string) (Facts, error) {
+func load(factsText, correctionsText []byte, executor string) (Facts, error) {
 	var facts Facts
 	if err := json.Unmarshal(factsText, &facts); err != nil {
 		return facts, fmt.Errorf("facts.json: %w", err)
@@ -139,9 +142,9 @@ func load(factsText, correctionsText []byte, functionsText string) (Facts, error
 			return facts, fmt.Errorf("corrections.json, entry %d: %w", i+1, err)
 		}
 	}
-	functions, err := ParseFunctions(functionsText)
+	functions, err := ParseFunctions(executor)
 	if err != nil {
-		return facts, fmt.Errorf("functions.ps1: %w", err)
+		return facts, fmt.Errorf("the executor: %w", err)
 	}
 	maps.Copy(facts.Cmdlets, functions)
 	return facts, nil

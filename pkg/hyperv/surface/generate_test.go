@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
-	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
@@ -38,7 +37,7 @@ type generator struct {
 func newGenerator(seed uint64) *generator {
 	return &generator{
 		Rand:  rand.New(rand.NewPCG(seed, seed)),
-		names: slices.Sorted(maps.Keys(cmdlet.Kinds)),
+		names: append(slices.Sorted(maps.Keys(kinds())), guestBatch),
 	}
 }
 
@@ -83,8 +82,11 @@ func (g *generator) one(label string) (generated, bool) {
 		}
 		call.Parameters[name] = v
 	}
-	if mutate := mutations[label]; mutate != nil && !mutate(g, c, build, &call) {
-		return generated{}, false
+	if mutate := mutations[label]; mutate != nil {
+		// Of two things that are wrong, PowerShell minds another one first: what decides for no set is not spoiled further.
+		if _, err := surface.Bind(call, build); err != nil || !mutate(g, c, build, &call) {
+			return generated{}, false
+		}
 	}
 	batch := hostagent.Batch{OnError: hostagent.Continue, Calls: append(g.calls, call)}
 	return generated{label: label, build: build, batch: batch}, true
@@ -123,6 +125,7 @@ func (g *generator) value(p surface.Parameter) (hostagent.Value, bool) {
 }
 
 var spans = map[string][2]int64{
+	"Byte": {0, math.MaxUint8}, "UInt16": {0, math.MaxUint16},
 	"Int16": {math.MinInt16, math.MaxInt16}, "Int32": {math.MinInt32, math.MaxInt32}, "Int64": {math.MinInt64, math.MaxInt64},
 	"UInt32": {0, math.MaxUint32}, "UInt64": {0, math.MaxInt64},
 }
@@ -154,6 +157,14 @@ func (g *generator) element(p surface.Parameter) (hostagent.Value, bool) {
 		return hostagent.Text(fmt.Sprintf("%d.%d", g.IntN(12), g.IntN(3))), true
 	case "Boolean", "SwitchParameter":
 		return hostagent.Bool(g.IntN(4) > 0), true
+	case "ADComputer", "ADObject", "Feature", "LocalGroup", "LocalPrincipal":
+		return hostagent.Text(g.text()), true
+	case "SecurityIdentifier":
+		return hostagent.Text(fmt.Sprintf("S-1-5-21-%d-%d", g.Uint32(), g.IntN(10000))), true
+	case "SecureString":
+		return hostagent.NewSecret("p"), true
+	case "Hashtable":
+		return hostagent.Nested{Batch: hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{{ID: "a", Cmdlet: "Get-Disk"}}}}, p.TakesBatch()
 	case "PSCredential":
 		return hostagent.Credential{User: g.text(), Password: hostagent.NewSecret("p")}, true
 	case "PSObject":
@@ -181,7 +192,7 @@ func (g *generator) number(p surface.Parameter, span [2]int64) hostagent.Value {
 	case 1:
 		return hostagent.Int(span[1])
 	default:
-		return hostagent.Int(g.IntN(10000))
+		return hostagent.Int(g.Int64N(min(10000, span[1])))
 	}
 }
 
@@ -323,13 +334,13 @@ var mutations = map[string]mutation{
 		return true
 	},
 	"text for a number": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
-		return g.replace(c, call, hostagent.Text("2"), "Int16", "Int32", "Int64", "UInt32", "UInt64")
+		return g.replace(c, call, hostagent.Text("2"), "Byte", "Int16", "Int32", "Int64", "UInt16", "UInt32", "UInt64")
 	},
 	"word for a number": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
-		return g.replace(c, call, hostagent.Text("many"), "Int16", "Int32", "Int64", "UInt32", "UInt64")
+		return g.replace(c, call, hostagent.Text("many"), "Byte", "Int16", "Int32", "Int64", "UInt16", "UInt32", "UInt64")
 	},
 	"number out of range": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
-		return g.replace(c, call, hostagent.Int(-1), "UInt32", "UInt64") || g.replace(c, call, hostagent.Int(1<<40), "Int16", "Int32")
+		return g.replace(c, call, hostagent.Int(-1), "Byte", "UInt16", "UInt32", "UInt64") || g.replace(c, call, hostagent.Int(1<<40), "Int16", "Int32")
 	},
 	"number not accepted": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
 		name, ok := g.given(c, call, func(p surface.Parameter, _ hostagent.Value) bool {
@@ -365,11 +376,17 @@ var mutations = map[string]mutation{
 	"guid without dashes": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
 		return g.replace(c, call, hostagent.Text("8f0f2e4c5b1a4c0e9a530d2f1c7e6b42"), "Guid")
 	},
+	"bad SID": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
+		return g.replace(c, call, hostagent.Text("S-1-5-administrators"), "SecurityIdentifier")
+	},
+	"a batch for something else": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
+		return g.replace(c, call, hostagent.Nested{Batch: hostagent.Batch{OnError: hostagent.Stop}}, "Guid", "Int32", "UInt32", "PSCredential")
+	},
 	"bad version": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
 		return g.replace(c, call, hostagent.Text("9.x"), "Version")
 	},
 	"empty text": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
-		return g.replace(c, call, hostagent.Text(""), "String", "StringCollection")
+		return g.replace(c, call, hostagent.Text(""), "String")
 	},
 	"empty list": func(g *generator, c surface.Cmdlet, _ int, call *hostagent.Call) bool {
 		name, ok := g.given(c, call, func(p surface.Parameter, _ hostagent.Value) bool { return p.IsList() })

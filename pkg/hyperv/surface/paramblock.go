@@ -11,13 +11,14 @@ const allSets = "__AllParameterSets"
 
 var (
 	functionLine  = regexp.MustCompile(`^function ([A-Z][A-Za-z]+-[A-Z][A-Za-z]+) \{$`)
-	parameterLine = regexp.MustCompile(`^        (\[Parameter\(Mandatory\)\] )?\[([a-z]+(?:\[\])?)\] \$([A-Z][A-Za-z]*)(,?)$`)
+	parameterLine = regexp.MustCompile(`^        (\[Parameter\(Mandatory\)\] )?\[([A-Za-z.]+(?:\[\])?)\] \$([A-Z][A-Za-z]*)(,?)$`)
 )
 
 // The .NET types behind PowerShell's short names, as far as our functions use them.
 var accelerators = map[string]string{
 	"string": "String", "string[]": "String[]", "guid": "Guid", "long": "Int64", "int": "Int32", "bool": "Boolean",
-	"switch": "SwitchParameter",
+	"switch": "SwitchParameter", "hashtable": "Hashtable", "securestring": "SecureString",
+	"Management.Automation.PSCredential": "PSCredential",
 }
 
 // ParseFunctions reads the param blocks of the named functions, which keep to one form:
@@ -69,7 +70,7 @@ func parseParameters(lines []string, at int) (Cmdlet, error) {
 		if _, twice := c.Parameters[m[3]]; twice {
 			return c, fmt.Errorf("line %d: %s is there twice", at+1, m[3])
 		}
-		c.Parameters[m[3]] = Parameter{Type: accelerators[m[2]], Required: m[1] != ""}
+		c.Parameters[m[3]] = Parameter{Type: accelerators[m[2]], Required: m[1] != "", takesBatch: m[2] == "hashtable"}
 		c.Sets[allSets] = append(c.Sets[allSets], m[3])
 		more = m[4] != ""
 	}

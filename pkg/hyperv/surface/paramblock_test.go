@@ -14,7 +14,7 @@ import (
 
 // TestParamBlocksAsPowerShellSeesThem holds our parser of param blocks against PowerShell's.
 func TestParamBlocksAsPowerShellSeesThem(t *testing.T) {
-	functions, err := surface.ParseFunctions(session.Functions)
+	functions, err := surface.ParseFunctions(session.Executor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestParamBlocksAsPowerShellSeesThem(t *testing.T) {
 			got[name] = append(got[name], fmt.Sprintf("%s %s %s", parameter, p.Type, map[bool]string{true: "True", false: "False"}[p.Required]))
 		}
 	}
-	want := powershell.Inspect(t, session.Functions).Parameters
+	want := powershell.Inspect(t, session.Executor).Parameters
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-PowerShell +ours)\n%s", diff)
 	}

@@ -13,38 +13,57 @@ import (
 )
 
 // Print writes a batch as the PowerShell that an administrator would type: a line for each call. A call that a later one
-// refers to fills a variable of its id's name; a Secret or a Credential is a prompt. Selected properties, target, logon
-// and OnError belong to how a batch travels and are not printed.
+// refers to fills a variable of its id's name; a Secret or a Credential is a prompt. A batch inside a virtual machine is the
+// block of an Invoke-Command. Selected properties, target, logon and OnError belong to how a batch travels and are not
+// printed.
 //
 // A text may hold line ends; it then goes over several lines, as PowerShell reads it. A batch that the newest Windows
 // build would refuse is not printed.
 func Print(batch hostagent.Batch) (string, error) {
-	bounds, err := BindBatch(batch, builds[len(builds)-1])
-	if err != nil {
+	var text strings.Builder
+	if err := printBatch(&text, "", batch); err != nil {
 		return "", fmt.Errorf("printing: %w", err)
 	}
-	p := printer{variables: variables(bounds)}
-	for i, call := range batch.Calls {
-		if err := p.call(call, bounds[i]); err != nil {
-			return "", fmt.Errorf("printing: %w", err)
-		}
-	}
-	return p.text.String(), nil
+	return text.String(), nil
 }
 
 type printer struct {
-	text strings.Builder
+	text   *strings.Builder
+	indent string
 	// variables are those of the calls that a later one refers to, by the call's id.
 	variables map[string]string
 }
 
+func printBatch(text *strings.Builder, indent string, batch hostagent.Batch) error {
+	bounds, err := BindBatch(batch, builds[len(builds)-1])
+	if err != nil {
+		return err
+	}
+	p := printer{text: text, indent: indent, variables: variables(bounds)}
+	for i, call := range batch.Calls {
+		if err := p.call(call, bounds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *printer) call(call hostagent.Call, bound Bound) error {
 	c := loaded().Cmdlets[call.Cmdlet]
+	p.text.WriteString(p.indent)
 	if name, ok := p.variables[call.ID]; ok {
 		p.text.WriteString(name + " = ")
 	}
-	p.text.WriteString(call.Cmdlet)
+	nested, isNested := bound.Values["Batch"].(hostagent.Nested)
+	if isNested { // the one named function that takes a batch is Invoke-GuestBatch
+		p.text.WriteString("Invoke-Command")
+	} else {
+		p.text.WriteString(call.Cmdlet)
+	}
 	for _, name := range slices.SortedFunc(maps.Keys(bound.Values), c.inOrder(bound.ParameterSet)) {
+		if isNested && name == "Batch" {
+			continue
+		}
 		if c.Parameters[name].Type == "SwitchParameter" {
 			p.text.WriteString(switchText(name, bound.Values[name]))
 			continue
@@ -53,9 +72,22 @@ func (p *printer) call(call hostagent.Call, bound Bound) error {
 		if err != nil {
 			return refuse(call, name, err)
 		}
-		fmt.Fprintf(&p.text, " -%s %s", name, argument)
+		fmt.Fprintf(p.text, " -%s %s", name, argument)
+	}
+	if isNested {
+		return p.block(nested.Batch)
 	}
 	p.text.WriteByte('\n')
+	return nil
+}
+
+// block writes a batch as the block of an Invoke-Command.
+func (p *printer) block(batch hostagent.Batch) error {
+	p.text.WriteString(" -ScriptBlock {\n")
+	if err := printBatch(p.text, p.indent+"    ", batch); err != nil {
+		return fmt.Errorf("inside a virtual machine: %w", err)
+	}
+	p.text.WriteString(p.indent + "}\n")
 	return nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"guestclustering.io/operator/pkg/hostagent"
-	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 )
 
@@ -22,7 +21,7 @@ const examplesFile = "testdata/examples.ps1"
 // TestPrintedExamples keeps what every example looks like as PowerShell, for people to read.
 func TestPrintedExamples(t *testing.T) {
 	var texts []string
-	for _, batch := range cmdlet.Examples() {
+	for _, batch := range examples() {
 		text, err := surface.Print(batch)
 		if err != nil {
 			t.Fatal(err)
@@ -86,6 +85,22 @@ func TestPrint(t *testing.T) {
 				{ID: "c", Cmdlet: "Get-VM", Parameters: p{"Name": hostagent.List{}}},
 			},
 			want: "New-VHD -Path @('a', 'b') -SizeBytes 1099511627776 -Fixed -AsJob:$false\nSet-VM -Name 'a' -AutomaticCheckpointsEnabled $false\nGet-VM -Name @()\n",
+		},
+		"a batch inside a machine": {
+			calls: []hostagent.Call{
+				vm("vm"),
+				{ID: "in", Cmdlet: guestBatch, Parameters: p{
+					"VMId":       hostagent.Ref{Call: "vm", Property: "Id"},
+					"Credential": hostagent.Credential{User: "o'neil", Password: hostagent.NewSecret("hunter2")},
+					"Batch": hostagent.Nested{Batch: hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{
+						{ID: "a", Cmdlet: "Get-ClusterNode"},
+						{ID: "b", Cmdlet: "Resume-ClusterNode", Parameters: p{"InputObject": hostagent.Ref{Call: "a"}}},
+						{ID: "c", Cmdlet: "Get-Cluster", Parameters: p{"Name": hostagent.Text("two\nlines")}},
+					}}},
+				}},
+			},
+			want: "$vm = Get-VM\nInvoke-Command -VMId $vm.Id -Credential (Get-Credential 'o''neil') -ScriptBlock {\n" +
+				"    $a = Get-ClusterNode\n    Resume-ClusterNode -InputObject $a\n    Get-Cluster -Name 'two\nlines'\n}\n",
 		},
 		"texts": {
 			calls: []hostagent.Call{

@@ -86,7 +86,8 @@ type StubType struct {
 	Properties []string
 }
 
-// StubTypes lists the types that parameters of stubs have and the classes that cmdlets return.
+// StubTypes lists the types that parameters of stubs have and the classes that cmdlets return. Parameters that take a text for
+// an object of Windows take any object.
 func StubTypes() []StubType {
 	facts := loaded()
 	var out []StubType
@@ -119,11 +120,11 @@ func (f Facts) cmdletsOn(build int) []string {
 
 // PowerShell's names of the .NET types that parameters and properties have here as on Windows.
 var typeLiterals = map[string]string{
-	"Boolean": "bool", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
+	"Boolean": "bool", "Byte": "byte", "Char": "char", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
 	"Int64": "long", "Nullable[[System.DateTime]]": "nullable[datetime]", "Object": "object", "PSCredential": "pscredential", "PSObject": "psobject",
-	"Runspaces.PSSession": "Management.Automation.Runspaces.PSSession", "SecureString": "securestring", "String": "string",
+	"PSSession": "Management.Automation.Runspaces.PSSession", "SecureString": "securestring", "String": "string",
 	"StringCollection": "Collections.Specialized.StringCollection", "SwitchParameter": "switch", "TimeSpan": "timespan",
-	"UInt32": "uint32", "UInt64": "uint64", "Uri": "uri", "Version": "version",
+	"UInt16": "uint16", "UInt32": "uint32", "UInt64": "uint64", "Uri": "uri", "Version": "version",
 }
 
 // standIns lists the classes that parameters have and calls return, base classes before those that derive from them.
@@ -165,6 +166,11 @@ func (f Facts) isClass(p Parameter) bool {
 }
 
 func (f Facts) writeClass(text *strings.Builder, name string) {
+	if form, ok := formsOfNamed[name]; ok {
+		fmt.Fprintf(text, "class %s {\n    [string] $Text\n    %s() { }\n    %s([string] $from) { if ($from -cnotmatch %s) { throw 'no %s' }; $this.Text = $from }\n"+
+			"    [string] ToString() { return $this.Text }\n}\n", name, name, name, quote(form.String()), name)
+		return
+	}
 	fmt.Fprintf(text, "class %s ", name)
 	if base := f.Classes[name]["(base)"]; base != "" {
 		fmt.Fprintf(text, ": %s ", base)
@@ -258,6 +264,8 @@ func (s stubWriter) literal(p Parameter) string {
 	literal := typeLiterals[p.Element()]
 	_, isEnum := s.Enums[p.Element()]
 	switch {
+	case s.namespace != "" && formsOfNamed[p.Element()] != nil:
+		literal = "object"
 	case literal == "" && (isEnum || s.isClass(p)):
 		literal = s.namespace + p.Element()
 	case literal == "": // an enumeration known by its accepted values alone

@@ -63,7 +63,8 @@ func (p *planner) heartbeat(s *settings, c *guest.Cluster) {
 
 // networks names the cluster's networks and says what they are for. One of which it is not known whose it is stays as it is.
 func (p *planner) networks(s *settings, c *guest.Cluster) {
-	for _, n := range c.Networks {
+	byID := slices.SortedFunc(slices.Values(c.Networks), func(a, b guest.Network) int { return strings.Compare(a.ID, b.ID) })
+	for _, n := range byID {
 		candidates := p.networksIn(n.Subnet)
 		if len(candidates) != 1 {
 			continue

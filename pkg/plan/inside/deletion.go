@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/api/v1alpha1"
-	"guestclustering.io/operator/pkg/guest"
 	"guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -51,8 +50,7 @@ func (p *planner) destroy() bool {
 func (p *planner) awaitEnd() bool {
 	for _, m := range p.want.Members {
 		g, ok := told(m, p.seen)
-		isNode := ok && (g.ClusterService == guest.ServiceRunning || g.ClusterService == guest.ServiceStopped)
-		if m.Up && (isNode || !ok && m.SetUp) {
+		if m.Up && (ok && isNode(g) || !ok && m.SetUp) {
 			p.wait(v1alpha1.ReasonDeleting, "cluster %s cannot be asked now", p.want.ClusterName)
 			return true
 		}

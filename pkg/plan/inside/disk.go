@@ -122,7 +122,7 @@ func (p *planner) disks() ([]sighting, bool) {
 	if !p.want.Clustered {
 		return nil, true
 	}
-	if p.seen.Cluster == nil && !p.noNodes() || p.validating() {
+	if p.seen.Cluster == nil && !p.noNodes() || p.awaitTests() {
 		// The cluster may have them, or Windows' own tests.
 		return nil, false
 	}
@@ -242,9 +242,17 @@ func (w *work) disk(s *sighting, writer bool) {
 			w.add(v1alpha1.ReasonPreparingDisks, "initialise disk "+s.disk.Name, cmdlet.InitializeDisk(w.id("initialise"), s.uniqueID, s.disk.Name))
 		}
 	case guid != "" && c.Raw:
-		w.add(v1alpha1.ReasonPreparingDisks, "look at its disks again", cmdlet.Rescan(w.id("rescan")))
+		w.rescan()
 	case guid != "" && !c.Offline:
 		w.add(v1alpha1.ReasonPreparingDisks, "set disk "+s.disk.Name+" offline", cmdlet.SetDiskOffline(w.id("offline"), s.uniqueID))
+	}
+}
+
+// rescan reads all disks again, once.
+func (w *work) rescan() {
+	const does = "look at its disks again"
+	if !slices.Contains(w.does, does) {
+		w.add(v1alpha1.ReasonPreparingDisks, does, cmdlet.Rescan(w.id("rescan")))
 	}
 }
 

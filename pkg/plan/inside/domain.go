@@ -139,23 +139,38 @@ func (p *planner) claimOnRole(r Role) claim {
 
 // noNodes reports whether certainly no member is a node of any cluster.
 func (p *planner) noNodes() bool {
-	return !slices.ContainsFunc(p.want.Members, func(m Member) bool {
+	silent := slices.ContainsFunc(p.want.Members, func(m Member) bool {
+		_, ok := told(m, p.seen)
+		return m.VMID != "" && !ok
+	})
+	return !silent && !p.hasNode()
+}
+
+// hasNode reports whether a member is a node of some cluster for sure.
+func (p *planner) hasNode() bool {
+	return slices.ContainsFunc(p.want.Members, func(m Member) bool {
 		g, ok := told(m, p.seen)
-		return m.VMID != "" && (!ok || g.ClusterService != guest.ServiceDisabled && g.ClusterService != guest.ServiceAbsent)
+		return ok && isNode(g)
 	})
 }
 
-// networkName is the network name resource of a group.
+// isNode: Windows disables the service of a member that is no node.
+func isNode(g guest.Member) bool {
+	return g.ClusterService != guest.ServiceDisabled && g.ClusterService != guest.ServiceAbsent
+}
+
+// networkName is the network name resource of a group; of several the first by name.
 func networkName(c *guest.Cluster, group string) guest.Resource {
+	var first guest.Resource
 	if c == nil {
-		return guest.Resource{}
+		return first
 	}
 	for _, r := range c.ResourcesOf(group) {
-		if r.Type == guest.TypeNetworkName {
-			return r
+		if r.Type == guest.TypeNetworkName && (first.Name == "" || r.Name < first.Name) {
+			first = r
 		}
 	}
-	return guest.Resource{}
+	return first
 }
 
 // namesAreFree reports whether every name that the guest cluster takes in its domain is free or its own already. All are looked

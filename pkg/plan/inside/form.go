@@ -34,10 +34,12 @@ func (p *planner) form(ready bool) {
 		p.wait(v1alpha1.ReasonForming, "recording the id of cluster %s", c.Name)
 	case c != nil:
 		p.block(v1alpha1.ReasonNameTaken, "the members are nodes of a cluster %s that is not ours; destroy it (Remove-Cluster) if nobody needs it", c.Name)
+	case p.hasNode():
+		p.wait(v1alpha1.ReasonForming, "a member is a node of a cluster that does not answer; no cluster is formed meanwhile")
 	case !ready:
 		// What is missing is told where it is.
 	case !p.noNodes():
-		p.wait(v1alpha1.ReasonForming, "a member is a node of a cluster that does not tell its name, or does not answer; no cluster is formed meanwhile")
+		p.wait(v1alpha1.ReasonForming, "cluster %s is formed once every member answers, those that leave too", p.want.ClusterName)
 	case p.hasWitness() && p.namesSettled() && p.knowsWindows() && p.passed():
 		p.newCluster()
 	}
@@ -139,7 +141,7 @@ func (p *planner) teller(c *guest.Cluster) (Member, bool) {
 func (p *planner) grow(c *guest.Cluster, teller Member, ready bool) bool {
 	var missing []Member
 	for _, m := range p.want.staying() {
-		if _, isNode := c.Node(m.Name); !isNode {
+		if _, in := c.Node(m.Name); !in {
 			missing = append(missing, m)
 		}
 	}
@@ -149,7 +151,7 @@ func (p *planner) grow(c *guest.Cluster, teller Member, ready bool) bool {
 	m := missing[0]
 	g, ok := told(m, p.seen)
 	switch {
-	case ok && (g.ClusterService == guest.ServiceRunning || g.ClusterService == guest.ServiceStopped):
+	case ok && isNode(g):
 		p.block(v1alpha1.ReasonNodeDown, "%s takes itself for a node of a cluster, and cluster %s does not know it; clean it up (Clear-ClusterNode -Force on it)", m.Name, c.Name)
 	case !ready:
 		p.wait(v1alpha1.ReasonJoining, "%s joins cluster %s once every member is set up and answers", m.Name, c.Name)

@@ -103,7 +103,7 @@ func (p *planner) isIn(m Member) (plan.Wait, bool) {
 		return p.cannotTell(), true
 	}
 	if p.seen.Cluster != nil {
-		if _, isNode := p.seen.Cluster.Node(m.Name); isNode {
+		if _, in := p.seen.Cluster.Node(m.Name); in {
 			return plan.Wait{Reason: v1alpha1.ReasonEvicting, Message: m.Name + " is removed once cluster " + p.want.ClusterName + " has let it go"}, true
 		}
 	}
@@ -161,7 +161,7 @@ func (p *planner) evict(c *guest.Cluster, n guest.Node, m, actor Member) {
 
 func (p *planner) nextToLeave(c *guest.Cluster) (guest.Node, Member, bool) {
 	for _, m := range slices.Backward(p.want.Members) {
-		if n, isNode := c.Node(m.Name); m.Leaving && isNode {
+		if n, in := c.Node(m.Name); m.Leaving && in {
 			return n, m, true
 		}
 	}

@@ -46,7 +46,10 @@ func (w *work) add(reason v1alpha1.Reason, does string, calls ...hostagent.Call)
 	if !slices.Contains(w.does, does) {
 		w.does = append(w.does, does)
 	}
-	w.reason = reason
+	if w.reason == "" || reason != v1alpha1.ReasonPreparingDisks {
+		// Disks go along with whatever else is done.
+		w.reason = reason
+	}
 	w.calls = append(w.calls, calls...)
 }
 
@@ -78,6 +81,9 @@ func (p *planner) prepare() bool {
 }
 
 func (p *planner) finish(key string, w *work) {
+	if w.reason == v1alpha1.ReasonSettingUp && p.want.ClusterID != "" {
+		w.reason = v1alpha1.ReasonRepairing
+	}
 	if len(w.calls) > 0 {
 		p.step(key, w.reason, w.member.Name+": "+strings.Join(w.does, ", "), inGuest(w.member.VMID, w.calls...))
 	}
@@ -194,9 +200,8 @@ func missingFeatures(want Clustering, g guest.Member) []string {
 // restart plans the restart that a join or a feature waits for. A node of the cluster inside is restarted by its users alone.
 func (p *planner) restart(w *work) bool {
 	m := w.member
-	isNode := w.seen.ClusterService == guest.ServiceRunning || w.seen.ClusterService == guest.ServiceStopped
 	switch {
-	case isNode:
+	case isNode(w.seen):
 		p.finish("set-up/"+m.Name, w)
 		p.wait(v1alpha1.ReasonWaitingForPowerOff, "%s waits for a restart of its Windows: restart it when it suits you", m.Name)
 		return len(w.calls) == 0

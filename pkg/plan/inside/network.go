@@ -37,7 +37,11 @@ func adapterOf(n Network, g guest.Member) (guest.Adapter, bool) {
 	if i < 0 {
 		return guest.Adapter{}, false
 	}
-	return g.Adapters[i], true
+	a := g.Adapters[i]
+	// Windows tells them in no order.
+	a.Addresses = slices.SortedFunc(slices.Values(a.Addresses), netip.Prefix.Compare)
+	a.Gateways = slices.SortedFunc(slices.Values(a.Gateways), netip.Addr.Compare)
+	return a, true
 }
 
 func (w *work) network(does string, n Network) string { return does + " " + n.Name }
@@ -111,7 +115,7 @@ func ipv4(in []netip.Addr) []netip.Addr {
 
 // isNobodys reports whether an address on a member is certainly none that the cluster inside put there.
 func (p *planner) isNobodys(g guest.Member, address netip.Addr) bool {
-	if g.ClusterService == guest.ServiceDisabled || g.ClusterService == guest.ServiceAbsent {
+	if !isNode(g) {
 		return true
 	}
 	return p.seen.Cluster != nil && !slices.ContainsFunc(p.seen.Cluster.Resources, func(r guest.Resource) bool {

@@ -51,12 +51,19 @@ func (p *planner) validating() bool {
 	return p.seen.Validation != nil && p.seen.Validation.State == hyperv.WorkRunning
 }
 
+// awaitTests says that Windows' own tests run, if they do.
+func (p *planner) awaitTests() bool {
+	if p.validating() {
+		p.wait(v1alpha1.ReasonValidating, "Windows' own tests of the members are running")
+	}
+	return p.validating()
+}
+
 // passed plans the validation of the members as they are now, and reports whether its verdict lets the cluster have them.
 func (p *planner) passed() bool {
 	run, v := ValidationRun(p.want), p.want.Validation
 	switch told := p.seen.Validation; {
-	case p.validating():
-		p.wait(v1alpha1.ReasonValidating, "Windows' own tests of the members are running")
+	case p.awaitTests():
 	case run == "":
 		return true
 	case v.InputHash == run:

@@ -15,9 +15,9 @@ const quietPolls = 4
 
 // member is what is remembered of one machine's guest.
 type member struct {
-	// facts are what the guest told last, or why it did not; asked is whether it was ever asked.
+	// facts are what the guest told last, or why it did not; seen is whether there are any.
 	facts guest.Member
-	asked bool
+	seen  bool
 	// no is the number of the reading that facts are of.
 	no int
 	// host runs the machine now; empty while the guest cannot be asked, and why then says why not.
@@ -67,7 +67,7 @@ func (m *member) locate(s *hyperv.Snapshot, vmID string) {
 	default:
 		m.host = machine.HostName
 	}
-	if m.host == "" && m.asked {
+	if m.host == "" && m.seen {
 		m.facts = guest.Member{Account: m.facts.Account, Class: m.why.class, Why: m.why.text}
 	}
 }
@@ -92,7 +92,7 @@ func (m *member) told(facts guest.Member, as account) {
 	}
 	m.booted = facts.BootTime
 	facts.Account = as.name
-	m.facts = facts
+	m.facts, m.seen = facts, true
 	if !facts.SettingUp {
 		m.settled, m.inDomain = true, facts.Domain != ""
 	}
@@ -101,7 +101,7 @@ func (m *member) told(facts guest.Member, as account) {
 // fails remembers that it did not answer.
 func (m *member) fails(err error, as account, want Member, now time.Time) {
 	class := hostagent.ClassOf(err)
-	m.facts = guest.Member{Account: as.name, Class: class, Why: oneLine(err)}
+	m.facts, m.seen = guest.Member{Account: as.name, Class: class, Why: oneLine(err)}, true
 	if class == hostagent.Unauthenticated {
 		m.refuses(as, want, now)
 	}
@@ -135,5 +135,5 @@ func (m *member) leaveAlone() {
 
 // hasNoAccount makes the member one that cannot be asked as anybody.
 func (m *member) hasNoAccount(c choice) {
-	m.facts = guest.Member{Refused: c.refused, Account: c.name, Class: hostagent.Unauthenticated, Why: c.why()}
+	m.facts, m.seen = guest.Member{Refused: c.refused, Account: c.name, Class: hostagent.Unauthenticated, Why: c.why()}, true
 }

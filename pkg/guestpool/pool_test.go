@@ -38,7 +38,14 @@ func bubble(t *testing.T, test func(*testing.T, *bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse()
 		b := &bench{house: h, t: t, want: map[string]guestpool.Subject{}}
-		b.pool = guestpool.New(t.Context(), clock.RealClock{}, parseReport, h.notify)
+		b.pool = guestpool.New(t.Context(), clock.RealClock{}, parseReport, func(key string) {
+			h.notify(key)
+			for id, m := range b.pool.Latest(key).Members {
+				if !m.Answered && (m.Class == "" || m.Why == "") {
+					t.Errorf("machine %s did not answer, and nothing says why: %+v", id, m)
+				}
+			}
+		})
 		test(t, b)
 		b.pool.Close()
 	})

@@ -133,7 +133,6 @@ func (p *Pool) newAsk(r *reading, want Member) *ask {
 	if m == nil || m.host == "" || r.poll && (m.quiet > 0 || m.asking || r.busy[m.host]) {
 		return nil
 	}
-	m.asked = true
 	as := p.choose(m, want)
 	if !as.ok {
 		m.hasNoAccount(as)
@@ -192,7 +191,7 @@ func (s *subject) rank(want Member) int {
 	m := s.members[hyperv.Key(want.VMID)]
 	node, isNode := s.node(want)
 	switch {
-	case m.hangs || m.asked && !m.facts.Answered:
+	case m.hangs || m.seen && !m.facts.Answered:
 		return s.unlessForming(rankSilent)
 	case isNode && node.State == guest.NodeUp && strings.EqualFold(s.known.Teller, want.VMID):
 		return rankTeller

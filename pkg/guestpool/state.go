@@ -157,11 +157,11 @@ func (s *subject) publish() bool {
 	return true
 }
 
-// snapshot puts together what is known. It is nil before any member was asked.
+// snapshot puts together what is known. It is nil before anything is.
 func (s *subject) snapshot() *guest.Snapshot {
 	next := &guest.Snapshot{Members: map[string]guest.Member{}, Cluster: s.cluster}
 	for key, m := range s.members {
-		if m.asked {
+		if m.seen {
 			next.Members[key] = m.facts
 		}
 	}

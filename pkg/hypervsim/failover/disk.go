@@ -15,7 +15,7 @@ func (c *Cluster) AvailableDisks() []Disk {
 	}
 	var out []Disk
 	for _, d := range members[0].Computer.Disks() {
-		if d.GUID != "" && c.diskResource(d.GUID) == nil && seenByAll(d.GUID, members) {
+		if d.GUID != "" && c.DiskResource(d.GUID) == nil && seenByAll(d.GUID, members) {
 			out = append(out, d)
 		}
 	}
@@ -29,7 +29,8 @@ func seenByAll(guid string, nodes []*Node) bool {
 	})
 }
 
-func (c *Cluster) diskResource(guid string) *Resource {
+// DiskResource finds the cluster disk of a GPT GUID, or nil.
+func (c *Cluster) DiskResource(guid string) *Resource {
 	return find(c.Resources(), func(r *Resource) bool {
 		return r.Type == PhysicalDisk && strings.EqualFold(r.Properties["DiskIdGuid"], guid)
 	})
@@ -38,7 +39,7 @@ func (c *Cluster) diskResource(guid string) *Resource {
 // AddDisk makes an available disk a cluster disk in Available Storage, which comes online there. It is named as Windows names
 // it.
 func (c *Cluster) AddDisk(guid string) (*Resource, error) {
-	if r := c.diskResource(guid); r != nil {
+	if r := c.DiskResource(guid); r != nil {
 		return nil, refuse(Exists, guid, "The disk %s is the cluster disk %s already.", guid, r.Name)
 	}
 	if !slices.ContainsFunc(c.AvailableDisks(), func(d Disk) bool { return strings.EqualFold(d.GUID, guid) }) {
@@ -78,9 +79,6 @@ func (c *Cluster) SharedVolumes() []*Resource {
 
 // Holds is whether a node holds a disk: the disk is online there, and no other node may use it.
 func (c *Cluster) Holds(n *Node, guid string) bool {
-	r := c.diskResource(guid)
+	r := c.DiskResource(guid)
 	return r != nil && r.State == ResourceOnline && r.Group.Owner == n && n.member
 }
-
-// Claims is whether a disk is a cluster disk: no node uses it on its own.
-func (c *Cluster) Claims(guid string) bool { return c.diskResource(guid) != nil }

@@ -66,6 +66,9 @@ const (
 // Name is the computer's.
 func (n *Node) Name() string { return n.Computer.Name() }
 
+// Cluster is the node's cluster.
+func (n *Node) Cluster() *Cluster { return n.cluster }
+
 // Number is the node's id.
 func (n *Node) Number() int { return n.number }
 

@@ -64,6 +64,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.quorum.diskWitness) || !has(self.roles) || self.roles.all(r, !has(r.fileServer) || r.fileServer.disk != self.quorum.diskWitness.disk)",message="a witness disk holds nothing else; name another disk for the role"
 // +kubebuilder:validation:XValidation:rule="!has(self.clusterSharedVolumes) || !has(self.roles) || self.roles.all(r, !has(r.fileServer) || self.clusterSharedVolumes.all(v, v.disk != r.fileServer.disk))",message="a file server's disk cannot be a cluster shared volume; name another disk for the role"
 // +kubebuilder:validation:XValidation:rule="has(self.domain) || !has(self.roles) || self.roles.all(r, r.type != 'FileServer')",message="file server roles need a domain: Windows supports none in a workgroup cluster; give domain, or take the roles out"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.clusterSharedVolumes) || oldSelf.clusterSharedVolumes.all(o, has(self.clusterSharedVolumes) && self.clusterSharedVolumes.exists(n, n.disk == o.disk))",fieldPath=".clusterSharedVolumes",message="a cluster shared volume cannot become another kind of disk yet; put the entries back that are missing"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.roles) || oldSelf.roles.all(o, has(self.roles) && self.roles.exists(n, n.name == o.name))",fieldPath=".roles",message="roles cannot be removed yet; put the entries back that are missing"
 type FailoverClustering struct {
 	// name is the cluster's computer name: capitals, digits and hyphens, at most 15 characters, not only digits. Left out:
 	// <NAME>-CL, where <NAME> is metadata.name in capitals. Changes: fixed.
@@ -91,7 +93,7 @@ type FailoverClustering struct {
 	Quorum FailoverQuorum `json:"quorum"`
 
 	// clusterSharedVolumes are the shared disks that every member opens at once, below C:\ClusterStorage. The hosts cannot
-	// back them up. At most 15. Changes: online.
+	// back them up. At most 15. Changes: online, volumes may be added; they cannot be removed yet.
 	// +listType=map
 	// +listMapKey=disk
 	// +kubebuilder:validation:MaxItems=15
@@ -105,7 +107,8 @@ type FailoverClustering struct {
 	// +optional
 	Validation ValidationPolicy `json:"validation,omitempty"`
 
-	// roles are what the cluster keeps running on one of its members. At most 15. Changes: online.
+	// roles are what the cluster keeps running on one of its members. At most 15. Changes: online, roles may be added; they
+	// cannot be removed yet.
 	// +kubebuilder:validation:XValidation:rule="self.all(r, !has(r.fileServer) || self.exists_one(o, has(o.fileServer) && o.fileServer.disk == r.fileServer.disk))",message="two roles name the same disk; give each role a disk of its own"
 	// +listType=map
 	// +listMapKey=name
@@ -201,11 +204,6 @@ type FileShareWitness struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +required
 	Path string `json:"path"`
-
-	// credentialsSecretRef is the Secret in this namespace with an account of the server, for a share outside the domain
-	// (Windows Server 2019 and later): username and password. Left out: the cluster's own account. Changes: online.
-	// +optional
-	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
 }
 
 // CloudWitness is a storage account in Azure that votes.
@@ -277,6 +275,8 @@ type FailoverRole struct {
 }
 
 // FileServerRole is a file server for general use.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.shares) || oldSelf.shares.all(o, has(self.shares) && self.shares.exists(n, n.name == o.name))",fieldPath=".shares",message="shares cannot be removed yet; put the entries back that are missing"
 type FileServerRole struct {
 	// disk is an entry of sharedDisks, by name, that holds the shares. Changes: fixed; another disk is another role.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the disk of a file server is fixed; restore it, or add a role on the other disk"
@@ -286,7 +286,7 @@ type FileServerRole struct {
 	Disk string `json:"disk"`
 
 	// shares are the folders that clients open, each continuously available: what clients have open stays open when the role
-	// moves to another member. At most 32. Changes: online; a share that is taken out keeps its folder and its files.
+	// moves to another member. At most 32. Changes: online, shares may be added; they cannot be removed yet.
 	// +kubebuilder:validation:XValidation:rule="self.all(s, self.exists_one(o, o.name.lowerAscii() == s.name.lowerAscii()))",message="Windows does not tell capitals in shares' names; give each share a name of its own"
 	// +listType=map
 	// +listMapKey=name
@@ -296,6 +296,8 @@ type FileServerRole struct {
 }
 
 // FileShare is a folder that clients open.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.fullAccess) == has(oldSelf.fullAccess) && (!has(self.fullAccess) || self.fullAccess == oldSelf.fullAccess)",fieldPath=".fullAccess",message="the accounts of a share cannot be changed yet, left out or not; restore them here, and change them on the share itself (Grant-SmbShareAccess)"
 type FileShare struct {
 	// name is the share's name, and its folder's on the disk: letters, digits, spaces, dots, hyphens and underscores, with $ at
 	// the end of one that is not listed to clients.
@@ -305,8 +307,8 @@ type FileShare struct {
 	// +required
 	Name string `json:"name"`
 
-	// fullAccess are the accounts that may do everything on the share, such as CORP\invoicing. At most 16. Left out: everyone
-	// may read. Changes: online.
+	// fullAccess are the accounts that may do everything on the share, such as CORP\invoicing. At most 16. Left out: the
+	// members' administrators alone. Changes: fixed.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=128

@@ -183,7 +183,7 @@ var _ = declare("GuestCluster", map[string]rule{
 	},
 	"a file share": {
 		manifest: clustered,
-		accepted: quorums(`type: FileShareWitness, fileShareWitness: {path: '\\fs01.corp.example\witness\sql', credentialsSecretRef: {name: fs}}`),
+		accepted: quorums(`type: FileShareWitness, fileShareWitness: {path: '\\fs01.corp.example\witness\sql'}`),
 		refused: quorums(
 			`type: FileShareWitness, fileShareWitness: {path: 'D:\witness'}`, `type: FileShareWitness, fileShareWitness: {path: '\\fs01'}`,
 			`type: FileShareWitness, fileShareWitness: {path: //fs01/witness}`, `type: FileShareWitness, fileShareWitness: {path: '\\fs01\witness\'}`,
@@ -282,7 +282,7 @@ var _ = declare("GuestCluster", map[string]rule{
 		manifest: clustered,
 		from:     failovers(`roles: [{name: FILES-FS, type: FileServer, addresses: [10.0.1.21], fileServer: {disk: data}}]`),
 		accepted: failovers(
-			`roles: []`, `roles: [{name: FS2, type: FileServer, addresses: [10.0.1.22], fileServer: {disk: data}}]`,
+			`roles: [`+fileServer("FS2", "logs")+`, {name: FILES-FS, type: FileServer, addresses: [10.0.1.21], fileServer: {disk: data}}]`,
 			`roles: [{name: FILES-FS, type: FileServer, addresses: [10.0.1.21], fileServer: {disk: data, shares: [{name: invoices}]}}]`,
 		),
 		refused: failovers(`roles: [`+fileServer("FILES-FS", "data")+`]`, `roles: [{name: FILES-FS, type: FileServer, addresses: [10.0.1.22], fileServer: {disk: data}}]`),
@@ -292,7 +292,7 @@ var _ = declare("GuestCluster", map[string]rule{
 	"a role's disk is fixed": {
 		manifest: clustered,
 		from:     failovers(`roles: [` + fileServer("FILES-FS", "data") + `]`),
-		accepted: failovers(`roles: [` + fileServer("FS2", "logs") + `]`),
+		accepted: failovers(`roles: [` + fileServer("FILES-FS", "data") + `, ` + fileServer("FS2", "logs") + `]`),
 		refused:  failovers(`roles: [` + fileServer("FILES-FS", "logs") + `]`),
 		path:     "spec.clustering.failover.roles[0].fileServer.disk",
 		message:  "the disk of a file server is fixed; restore it, or add a role on the other disk",
@@ -332,6 +332,38 @@ var _ = declare("GuestCluster", map[string]rule{
 		refused:  shares(`{name: a, fullAccess: [Everyone]}`, `{name: a, fullAccess: [corp/invoicing]}`, `{name: a, fullAccess: ['CORP\']}`, `{name: a, fullAccess: ['A\B\C']}`),
 		path:     "spec.clustering.failover.roles[0].fileServer.shares[0].fullAccess[0]",
 		message:  `an account is given with its domain, such as CORP\invoicing or invoicing@corp.example`,
+	},
+	"shares stay": {
+		manifest: clustered,
+		from:     shares(`{name: invoices}`),
+		accepted: shares(`{name: orders}, {name: invoices}`),
+		refused:  shares(`{name: orders}`, ``),
+		path:     "spec.clustering.failover.roles[0].fileServer.shares",
+		message:  "shares cannot be removed yet; put the entries back that are missing",
+	},
+	"a share's accounts stay": {
+		manifest: clustered,
+		from:     shares(`{name: a, fullAccess: ['CORP\A', 'CORP\B']}, {name: b}`),
+		accepted: shares(`{name: b}, {name: a, fullAccess: ['CORP\B', 'CORP\A']}`),
+		refused:  shares(`{name: a, fullAccess: ['CORP\A']}, {name: b}`, `{name: a}, {name: b}`),
+		path:     "spec.clustering.failover.roles[0].fileServer.shares[0].fullAccess",
+		message:  "the accounts of a share cannot be changed yet, left out or not; restore them here, and change them on the share itself (Grant-SmbShareAccess)",
+	},
+	"roles stay": {
+		manifest: clustered,
+		from:     failovers(`roles: [` + fileServer("FS1", "data") + `]`),
+		accepted: failovers(`roles: [` + fileServer("FS2", "logs") + `, ` + fileServer("FS1", "data") + `]`),
+		refused:  failovers(`roles: [`+fileServer("FS2", "logs")+`]`, `roles: null`, `roles: []`),
+		path:     "spec.clustering.failover.roles",
+		message:  "roles cannot be removed yet; put the entries back that are missing",
+	},
+	"CSVs stay": {
+		manifest: clustered,
+		from:     failovers(`clusterSharedVolumes: [{disk: data}]`),
+		accepted: failovers(`clusterSharedVolumes: [{disk: logs}, {disk: data}]`),
+		refused:  failovers(`clusterSharedVolumes: [{disk: logs}]`, `clusterSharedVolumes: null`),
+		path:     "spec.clustering.failover.clusterSharedVolumes",
+		message:  "a cluster shared volume cannot become another kind of disk yet; put the entries back that are missing",
 	},
 	"a role is not the cluster": {
 		manifest: clustered,

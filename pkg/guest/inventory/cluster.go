@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"guestclustering.io/operator/pkg/guest"
@@ -75,23 +77,55 @@ func nodeState(o hostagent.Object) guest.NodeState {
 	}
 }
 
+// resources are those that Get-ClusterResource lists, and the cluster shared volumes, which it leaves out and
+// MSCluster_Resource does not.
 func resources(results hostagent.Results) []guest.Resource {
 	properties := map[string]hostagent.Object{}
 	for _, o := range results.ByID("properties").Values {
 		properties[strings.ToLower(o.Text("Name"))] = o
 	}
 	var out []guest.Resource
+	listed := map[string]bool{}
 	for _, o := range results.ByID("resources").Values {
-		private := properties[strings.ToLower(o.Text("Name"))]
-		out = append(out, guest.Resource{
+		r := withProperties(guest.Resource{
 			Name: o.Text("Name"), ID: o.Text("Id"), Type: o.Text("ResourceType.Name"), State: o.Text("State"),
 			Group: o.Text("OwnerGroup.Name"), OwnerNode: o.Text("OwnerNode.Name"),
-			DiskGUID: strings.ToUpper(private.Text("PrivateProperties.DiskIdGuid")), DNSName: private.Text("PrivateProperties.DnsName"),
-			ObjectGUID: strings.ToLower(strings.Trim(private.Text("PrivateProperties.ObjectGUID"), "{}")), Address: private.Text("PrivateProperties.Address"),
-			SharePath: private.Text("PrivateProperties.SharePath"), AccountName: private.Text("PrivateProperties.AccountName"),
-		})
+		}, properties)
+		listed[strings.ToLower(r.Name)] = true
+		out = append(out, r)
+	}
+	for _, o := range results.ByID("volumes").Values {
+		if !listed[strings.ToLower(o.Text("Name"))] {
+			out = append(out, withProperties(guest.Resource{
+				Name: o.Text("Name"), Type: guest.TypeDisk, State: o.Text("State"), OwnerNode: o.Text("OwnerNode.Name"),
+			}, properties))
+		}
 	}
 	return out
+}
+
+// withProperties adds a resource's private properties.
+func withProperties(r guest.Resource, properties map[string]hostagent.Object) guest.Resource {
+	private := properties[strings.ToLower(r.Name)]
+	r.DiskGUID = strings.ToUpper(private.Text("PrivateProperties.DiskIdGuid"))
+	r.DNSName, r.Address = private.Text("PrivateProperties.DnsName"), private.Text("PrivateProperties.Address")
+	r.ObjectGUID = directoryGUID(private.Text("PrivateProperties.ObjectGUID"))
+	r.SharePath, r.AccountName = private.Text("PrivateProperties.SharePath"), private.Text("PrivateProperties.AccountName")
+	return r
+}
+
+// directoryGUID gives a network name's ObjectGUID as a GUID is written, in lower case. It may come as the octets of the
+// directory, two digits each, in which those of the first three parts stand from right to left ("IADs::get_GUID").
+func directoryGUID(text string) string {
+	text = strings.ToLower(strings.Trim(text, "{}"))
+	octets, err := hex.DecodeString(text)
+	if err != nil || len(octets) != 16 {
+		return text
+	}
+	slices.Reverse(octets[0:4])
+	slices.Reverse(octets[4:6])
+	slices.Reverse(octets[6:8])
+	return fmt.Sprintf("%x-%x-%x-%x-%x", octets[0:4], octets[4:6], octets[6:8], octets[8:10], octets[10:])
 }
 
 // role reads a network's role by name or number: its names are those of the enumeration ("ClusterNetworkRole").

@@ -159,7 +159,8 @@ func TestDecodeCluster(t *testing.T) {
 		"nodes":      `[{"Name": "FILES-1", "Id": "1", "State": "Up", "StatusInformation": "Normal", "NodeWeight": 1, "DynamicWeight": 1}, {"Name": "FILES-2", "Id": "2", "State": "Down", "StatusInformation": "Quarantined", "DrainStatus": "InProgress"}]`,
 		"groups":     `[{"Name": "FILES-FS", "Id": "g", "GroupType": "FileServer", "State": "Online", "OwnerNode.Name": "FILES-1"}]`,
 		"resources":  `[{"Name": "data", "Id": "r", "ResourceType.Name": "Physical Disk", "OwnerGroup.Name": "FILES-FS", "OwnerNode.Name": "FILES-1", "State": "Online"}]`,
-		"properties": `[{"Name": "DATA", "PrivateProperties.DiskIdGuid": "{ab}", "PrivateProperties.ObjectGUID": null}]`,
+		"properties": `[{"Name": "DATA", "PrivateProperties.DiskIdGuid": "{ab}", "PrivateProperties.ObjectGUID": null}, {"Name": "vol", "PrivateProperties.DiskIdGuid": "{ef}"}, {"Name": "old"}]`,
+		"volumes":    `[{"Name": "VOL", "State": "Online", "OwnerNode.Name": "FILES-2"}]`,
 		"networks":   `[{"Name": "client", "Id": "n", "Role": "ClusterAndClient", "State": "Up", "Address": "10.0.1.0", "AddressMask": "255.255.255.0"}, {"Name": "v6", "Role": 0, "Address": "", "AddressMask": ""}]`,
 		"quorum":     `[{"QuorumResource.Name": "witness", "QuorumType": "Majority"}]`,
 		"available":  `[{"Id": "{cd}", "Number": 4}]`,
@@ -170,14 +171,36 @@ func TestDecodeCluster(t *testing.T) {
 	}
 	want := &guest.Cluster{
 		Name: "FILES-CL", ID: "c1", Teller: "vm", SameSubnetThreshold: 20, CrossSubnetThreshold: 20, WitnessDynamicWeight: 1, WitnessResource: "witness",
-		Nodes:          []guest.Node{{Name: "FILES-1", ID: "1", State: guest.NodeUp, Weight: 1, DynamicWeight: 1}, {Name: "FILES-2", ID: "2", State: guest.NodeQuarantined, Draining: true}},
-		Groups:         []guest.Group{{Name: "FILES-FS", ID: "g", Type: guest.GroupTypeFileServer, State: "Online", OwnerNode: "FILES-1"}},
-		Resources:      []guest.Resource{{Name: "data", ID: "r", Type: guest.TypeDisk, State: "Online", Group: "FILES-FS", OwnerNode: "FILES-1", DiskGUID: "{AB}"}},
+		Nodes:  []guest.Node{{Name: "FILES-1", ID: "1", State: guest.NodeUp, Weight: 1, DynamicWeight: 1}, {Name: "FILES-2", ID: "2", State: guest.NodeQuarantined, Draining: true}},
+		Groups: []guest.Group{{Name: "FILES-FS", ID: "g", Type: guest.GroupTypeFileServer, State: "Online", OwnerNode: "FILES-1"}},
+		Resources: []guest.Resource{
+			{Name: "data", ID: "r", Type: guest.TypeDisk, State: "Online", Group: "FILES-FS", OwnerNode: "FILES-1", DiskGUID: "{AB}"},
+			{Name: "VOL", Type: guest.TypeDisk, State: "Online", OwnerNode: "FILES-2", DiskGUID: "{EF}"},
+		},
+		SharedVolumes:  []string{"VOL"},
 		Networks:       []guest.Network{{Name: "client", ID: "n", Role: 3, State: "Up", Subnet: netip.MustParsePrefix("10.0.1.0/24")}, {Name: "v6"}},
 		AvailableDisks: []guest.AvailableDisk{{ID: "{CD}", Number: 4}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("cluster (-want +got):\n%s", diff)
+	}
+}
+
+// The object of a network name is told in more than one form; they mean the same.
+func TestObjectGUID(t *testing.T) {
+	const want = "1a2b3c4d-5e6f-7081-92a3-b4c5d6e7f809"
+	for _, told := range []string{"4d3c2b1a6f5e817092a3b4c5d6e7f809", "{1A2B3C4D-5E6F-7081-92A3-B4C5D6E7F809}", want} {
+		values := map[string]string{
+			"resources":  `[{"Name": "FS"}]`,
+			"properties": `[{"Name": "FS", "PrivateProperties.ObjectGUID": "` + told + `"}]`,
+		}
+		got, err := inventory.DecodeCluster("vm", answer(t, inventory.ClusterState("vm"), values, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Resources[0].ObjectGUID != want {
+			t.Errorf("%s is read as %s", told, got.Resources[0].ObjectGUID)
+		}
 	}
 }
 

@@ -120,7 +120,7 @@ func (f Facts) cmdletsOn(build int) []string {
 
 // PowerShell's names of the .NET types that parameters and properties have here as on Windows.
 var typeLiterals = map[string]string{
-	"Boolean": "bool", "Byte": "byte", "Char": "char", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "Int16": "int16", "Int32": "int",
+	"Boolean": "bool", "Byte": "byte", "Char": "char", "DateTime": "datetime", "Guid": "guid", "Hashtable": "hashtable", "IDictionary": "Collections.IDictionary", "Int16": "int16", "Int32": "int",
 	"Int64": "long", "Nullable[[System.DateTime]]": "nullable[datetime]", "Object": "object", "PSCredential": "pscredential", "PSObject": "psobject",
 	"PSSession": "Management.Automation.Runspaces.PSSession", "SecureString": "securestring", "String": "string",
 	"StringCollection": "Collections.Specialized.StringCollection", "SwitchParameter": "switch", "TimeSpan": "timespan",

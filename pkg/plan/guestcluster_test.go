@@ -1,12 +1,14 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/plan"
 )
@@ -246,6 +248,19 @@ func TestNewMembers(t *testing.T) {
 		"copied": {
 			reason: "The machine gets everything before its first start, on the host with the fewest members.",
 			wanted: neverMade, seen: copied, want: createB,
+		},
+		"copied, with an answer file": {
+			reason: "A machine that is there has its answer file: it is written before, while nobody has the disk open.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members[1].AnswerFile = hostagent.NewSecret("pa55") }, seen: copied,
+			want: slices.Insert(slices.Clone(createB), 1, `    Set-AnswerFile -Content [secret] -Path `+folderB+`\os.vhdx`),
+		},
+		"an answer file, and an image that is not copied": {
+			reason: "There is no disk yet to put it into.",
+			wanted: func(g *plan.GuestCluster) { neverMade(g); g.Members[1].AnswerFile = hostagent.NewSecret("pa55") }, seen: withoutB, want: copyB,
+		},
+		"an answer file, and the machine was made": {
+			reason: "It is not written into the disk of a machine.",
+			wanted: func(g *plan.GuestCluster) { g.Members[1].AnswerFile = hostagent.NewSecret("pa55") },
 		},
 		"disk not ready": {
 			reason: "The machine is made meanwhile; the disk is attached before the first start.",

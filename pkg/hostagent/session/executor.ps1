@@ -11,8 +11,8 @@
 # With whose rights. The session's own; a batch that asks for the machine's or for a user's runs in a scheduled task for as
 # long as it takes, in a process with this same text (RunInTask).
 #
-# What it leaves behind. Nothing: no file, no service, no listener; a task that a lost session left goes at the next start. It
-# ends with its standard input. Secrets arrive in a request and become a SecureString or a PSCredential as it is read; no
+# What it leaves behind. Nothing: no file, no service, no listener; a task or a mounted disk that a lost session left goes at the
+# next start. It ends with its standard input. Secrets arrive in a request and become a SecureString or a PSCredential as it is read; no
 # answer holds them.
 #
 # The wire. Lines of ASCII. In: the hello, then "req <id> <body>", "can <id>", "ping <id>", "bye". Out:
@@ -349,7 +349,13 @@ function Invoke-GuestBatch {
     $json = [Text.Encoding]::UTF8.GetString((MakeJson (SetApart $Batch $secrets)).ToArray())
     $block = [ScriptBlock]::Create($ExecutorText)
     # Unqualified, so that a module of this host may stand in for it.
-    $results = Invoke-Command -VMId $VMId -Credential $Credential -ScriptBlock $block -ArgumentList $json, $secrets.ToArray()
+    try {
+        $results = Invoke-Command -VMId $VMId -Credential $Credential -ScriptBlock $block -ArgumentList $json, $secrets.ToArray()
+    } catch {
+        # A refused account differs from any other session that cannot be opened by the exception's type alone.
+        if ($_.CategoryInfo.Reason -ne 'PSDirectException') { throw }
+        throw [Management.Automation.ErrorRecord]::new($_.Exception, 'InvalidCredential', 'AuthenticationError', $VMId)
+    }
     [pscustomobject]@{ Results = [string] $results }
 }
 
@@ -562,7 +568,7 @@ $Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $F
 if (-not $InTask) {
     $Sweep = [Management.Automation.PowerShell]::Create()
     $Sweep.RunspacePool = $Shared.Pool
-    $null = $Sweep.AddCommand('SweepTasks').BeginInvoke()
+    $null = $Sweep.AddCommand('Sweep').BeginInvoke()
 }
 try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished, in a task its call under way; what has not begun never begins; nobody

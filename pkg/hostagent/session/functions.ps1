@@ -260,6 +260,122 @@ function CopyWork() {
     }
 }
 
+# ---- Answer files ---------------------------------------------------------------------------------------------------------
+
+# Puts an answer file into the Windows on an OS disk that nobody has open, where set-up finds it before any other. The disk has to
+# lie in a folder with a stamp, and is mounted for as long as it takes. One without a Windows is refused with category
+# InvalidData. Disks that are copies of one image have the same identifiers, and Windows lets only one of them be at a time: what
+# waits for another disk of ours for two minutes is refused with category ResourceBusy.
+function Set-AnswerFile {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string] $Path,
+        [Parameter(Mandatory)] [securestring] $Content
+    )
+    $ErrorActionPreference = 'Stop'
+    if ($Path -notmatch '\A(.+)\\[^\\]+\z' -or -not (Test-Path -LiteralPath (StampFile $Matches[1]))) {
+        Refuse $PSCmdlet 'PermissionDenied' $Path "$Path is in no folder with a stamp of ours."
+    }
+    $turn = TakeTurn 120
+    if (-not $turn) { Refuse $PSCmdlet 'ResourceBusy' $Path 'Another disk of ours has been mounted on this host for two minutes.' }
+    try {
+        SweepMounts
+        $number = MountDisk $Path
+        try {
+            $windows = FindWindows $number
+            if (-not $windows) {
+                Refuse $PSCmdlet 'InvalidData' $Path "$Path holds no Windows: make the image from a disk with a Windows that Sysprep has generalised."
+            }
+            $null = New-Item -Path "$windows\Panther\Unattend" -ItemType Directory -Force
+            # Here the secret becomes text, which module logging of Microsoft.PowerShell.Management would tell.
+            $text = [Net.NetworkCredential]::new('', $Content).Password
+            Set-Content -LiteralPath "$windows\Panther\Unattend\Unattend.xml" -Value $text -Encoding UTF8 -NoNewline -Force
+        } finally {
+            DismountDisk $number $Path
+        }
+    } finally {
+        EndTurn $turn
+    }
+}
+
+# Waits until no other process of ours has a disk mounted on this host, and gives the mutex that says so; nothing after so many
+# seconds. One whose owner has died is taken over.
+function TakeTurn([int] $seconds) {
+    $turn = [Threading.Mutex]::new($false, "Global\GuestClustering.Mount.$env:COMPUTERNAME")
+    $since = [Diagnostics.Stopwatch]::StartNew()
+    do { # little by little, so that a batch that is given up ends
+        try { if ($turn.WaitOne(250)) { return $turn } } catch [Threading.AbandonedMutexException] { return $turn }
+    } while ($since.Elapsed.TotalSeconds -lt $seconds)
+    $turn.Dispose()
+}
+
+function EndTurn($turn) {
+    $turn.ReleaseMutex()
+    $turn.Dispose()
+}
+
+# Mounts a disk without drive letters and gives its number. A file beside it says that it is ours to dismount, from before it is
+# mounted: disks that an administrator mounts have none.
+function MountDisk([string] $path) {
+    WriteText "$path.mounted" $env:COMPUTERNAME
+    try {
+        return (Mount-VHD -Path $path -NoDriveLetter -Passthru).DiskNumber
+    } catch {
+        Remove-Item -LiteralPath "$path.mounted"
+        throw
+    }
+}
+
+function DismountDisk([long] $number, [string] $path) {
+    Dismount-VHD -DiskNumber $number
+    Remove-Item -LiteralPath "$path.mounted"
+}
+
+# Dismounts what a process that is no more has left mounted. Whoever calls it has the turn.
+function SweepMounts() {
+    foreach ($disk in @(StorageObjects 'MSFT_Disk' 'BusType = 15')) { # a file is the disk
+        if (Test-Path -LiteralPath "$($disk.Location).mounted") { DismountDisk $disk.Number $disk.Location }
+    }
+}
+
+# Gives the folder of the Windows on a mounted disk, or nothing.
+function FindWindows([long] $number) {
+    foreach ($disk in @(StorageObjects 'MSFT_Disk' "Number = $number")) { # which a host's policy for storage networks may set offline
+        if ($disk.IsOffline) { $null = Invoke-CimMethod -InputObject $disk -MethodName 'Online' }
+    }
+    foreach ($partition in FindPartitions $number) {
+        # For data: GPT has a GUID for that, MBR 7 for NTFS. What Type says is in the host's language.
+        if ($partition.GptType -ne '{ebd0a0a2-b9e5-4433-87c0-68b6b72699c7}' -and $partition.MbrType -ne 7) { continue }
+        $letter = DriveLetter $partition
+        if (-not $letter) {
+            $outcome = Invoke-CimMethod -InputObject $partition -MethodName 'AddAccessPath' -Arguments @{ AssignDriveLetter = $true }
+            foreach ($again in @(StorageObjects 'MSFT_Partition' "DiskNumber = $number")) {
+                if ($again.PartitionNumber -eq $partition.PartitionNumber) { $letter = DriveLetter $again }
+            }
+            if (-not $letter) { throw "Windows gives partition $($partition.PartitionNumber) no drive letter (error $($outcome.ReturnValue)): is one free?" }
+        }
+        $null = Get-PSDrive -PSProvider FileSystem # PowerShell sees a new drive once it looks
+        if (Test-Path -LiteralPath "${letter}:\Windows" -PathType Container) { return "${letter}:\Windows" }
+    }
+}
+
+# Gives the partitions of a disk, which Windows finds a moment after the disk.
+function FindPartitions([long] $number) {
+    for ($i = 0; $i -lt 20; $i++) {
+        $found = @(StorageObjects 'MSFT_Partition' "DiskNumber = $number")
+        if ($found.Count) { return $found }
+        [Threading.Thread]::Sleep(250)
+    }
+}
+
+# A partition without a letter has the character of number 0.
+function DriveLetter($partition) { return "$($partition.DriveLetter)".Trim([char] 0) }
+
+# Storage management by its classes: the module Storage would have to be loaded, and tells bus types as text.
+function StorageObjects([string] $class, [string] $filter) {
+    return Get-CimInstance -Namespace 'root/Microsoft/Windows/Storage' -ClassName $class -Filter $filter
+}
+
 # ---- Batches as somebody else ---------------------------------------------------------------------------------------------
 
 # Runs a batch in a task, as the machine itself or as a user, and gives the body of its answer. The task's process is another
@@ -358,14 +474,21 @@ function JoinPipe([string] $name) {
     return $pipe
 }
 
+# Removes what sessions that are no more have left on the host.
+function Sweep() {
+    $ErrorActionPreference = 'Stop'
+    try { SweepTasks } catch { $null = $_ }
+    try {
+        $turn = TakeTurn 0
+        if ($turn) { try { SweepMounts } finally { EndTurn $turn } }
+    } catch { $null = $_ }
+    $global:Error.Clear()
+}
+
 # Removes the tasks of batches whose sessions are no more. Each session owns a mutex with its task's name while it lives.
 function SweepTasks() {
-    try {
-        foreach ($task in @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName 'Batch.*' -ErrorAction Ignore)) {
-            if ("$($task.State)" -eq 'Running' -or (IsHeld "Global\GuestClustering.$($task.TaskName)")) { continue }
-            Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $task.TaskName -Confirm:$false -ErrorAction Ignore
-        }
-    } finally {
-        $global:Error.Clear()
+    foreach ($task in @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName 'Batch.*' -ErrorAction Ignore)) {
+        if ("$($task.State)" -eq 'Running' -or (IsHeld "Global\GuestClustering.$($task.TaskName)")) { continue }
+        Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $task.TaskName -Confirm:$false -ErrorAction Ignore
     }
 }

@@ -41,6 +41,25 @@ const copyCall = `$copy = @{ Id = 'id1'; InputHash = 'h1'; Source = 'P:\img.vhdx
 const interrupted = copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P:\a' @{}; Call Start-Work $copy; $record = 'P:\a\os.vhdx.work.json'
 	$World['P:\a\os.vhdx.partial'] = 'ima'; $Tasks.Clear(); $env:COMPUTERNAME = 'HOST2'; `
 
+// osDisk is a copy of an image in a member's folder, on a host whose name no other test on this machine has: processes know of each
+// other by the name of a kernel object.
+const osDisk = `$env:COMPUTERNAME = "HOST1-$PID"; Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'os.vhdx' = 'disk' }
+	$Disks['P:\a\os.vhdx'] = @{ GptType = '{ebd0a0a2-b9e5-4433-87c0-68b6b72699c7}'; MbrType = $null; IsOffline = $false; Files = @{ 'Windows' = $null } }
+	function Put { Call Set-AnswerFile @{ Path = 'P:\a\os.vhdx'; Content = [Net.NetworkCredential]::new('', '<unattend/>').SecurePassword } }
+	function Inside { foreach ($name in $Disks['P:\a\os.vhdx'].Files.Keys) { if ($Disks['P:\a\os.vhdx'].Files[$name]) { "$($name.ToLower()) = $($Disks['P:\a\os.vhdx'].Files[$name])" } } }
+	function Left { "mounts $($Mounts.Count), drives $(@($World.Keys | Where-Object { $_ -match '\A[E-Z]:' -and $_ -notmatch '\AP:' }).Count), marks $(@($World.Keys | Where-Object { $_ -like '*.mounted*' }).Count)" }
+	`
+
+// leftMounted is that disk mounted by a process that is no more, and another that an administrator has mounted.
+const leftMounted = `Mount-VHD -Path 'P:\a\os.vhdx' > $null; $World['P:\a\os.vhdx.mounted'] = 'HOST1'
+	$Disks['P:\b\os.vhdx'] = $Disks['P:\a\os.vhdx']; Mount-VHD -Path 'P:\b\os.vhdx' > $null
+	`
+
+// held is another thread that has the turn.
+const held = `$env:COMPUTERNAME = "HOST1-$PID"; $other = [PowerShell]::Create(); $other.Runspace = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace([Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()); $other.Runspace.ThreadOptions = 'ReuseThread'; $other.Runspace.Open()
+	$null = $other.AddScript("function TakeTurn { $((Get-Command TakeTurn).Definition) }; ` + "`" + `$turn = TakeTurn 0").Invoke()
+	`
+
 var scenarios = map[string]struct{ script, want string }{
 	"stamped folders are listed": {
 		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = '{"uid":"1"}'; 'os.vhdx' = 'disk'; 'os.vhdx.work.json' = '{"id":"w"}' }
@@ -222,6 +241,63 @@ image`,
 			Call Remove-AntiAffinityClassName @{ VMId = $id; ClassName = 'foreign' }; $Groups[$id].AntiAffinityClassNames.GetType().Name; $Groups[$id].AntiAffinityClassNames.Count`,
 		want: "foreign\nStringCollection\n0",
 	},
+	"an answer file is put into a disk": {
+		script: osDisk + `Put; Inside; Left`,
+		want:   "windows\\panther\\unattend\\unattend.xml = <unattend/>\nmounts 0, drives 0, marks 0",
+	},
+	"an answer file takes the place of another": {
+		script: osDisk + `$Disks['P:\a\os.vhdx'].Files['Windows\Panther\Unattend\Unattend.xml'] = 'old'; Put; Inside; Left`,
+		want:   "windows\\panther\\unattend\\unattend.xml = <unattend/>\nmounts 0, drives 0, marks 0",
+	},
+	"a disk that the host sets offline, and one with an MBR": {
+		script: osDisk + `$Disks['P:\a\os.vhdx'].IsOffline = $true; Put; Inside; $disk = $Disks['P:\a\os.vhdx']; $disk.GptType = $null; $disk.MbrType = 7; $disk.Files.Remove('Windows\Panther\Unattend\Unattend.xml'); Put; Inside`,
+		want:   "windows\\panther\\unattend\\unattend.xml = <unattend/>\nwindows\\panther\\unattend\\unattend.xml = <unattend/>",
+	},
+	"a disk in a folder without a stamp": {
+		script: osDisk + `$null = $World.Remove('P:\a\guestclustering.json'); try { Put } catch { "ended $($_.CategoryInfo.Category)" }; Left`,
+		want:   "ended PermissionDenied\nmounts 0, drives 0, marks 0",
+	},
+	"a disk without a Windows": {
+		script: osDisk + `$Disks['P:\a\os.vhdx'].Files.Remove('Windows'); try { Put } catch { "ended $($_.CategoryInfo.Category): $_" }; Left`,
+		want:   "ended InvalidData: P:\\a\\os.vhdx holds no Windows: make the image from a disk with a Windows that Sysprep has generalised.\nmounts 0, drives 0, marks 0",
+	},
+	"a disk with recovery tools alone": {
+		script: osDisk + `$Disks['P:\a\os.vhdx'].GptType = '{de94bba4-06d1-4d40-a16a-bfd50179d6ac}'; try { Put } catch { "ended $($_.CategoryInfo.Category)" }; Left`,
+		want:   "ended InvalidData\nmounts 0, drives 0, marks 0",
+	},
+	"a disk that somebody else has open": {
+		script: osDisk + `Mount-VHD -Path 'P:\a\os.vhdx' > $null; $Fail['Mount-VHD'] = 'x'; try { Put } catch { "ended $($_.CategoryInfo.Category)" }; Left; Sweep; Left`,
+		want:   "ended ResourceBusy\nmounts 1, drives 0, marks 0\nmounts 1, drives 0, marks 0",
+	},
+	"no drive letter is free": {
+		script: osDisk + `$Fail['AddAccessPath'] = 40002; try { Put } catch { "ended $_" }; Left`,
+		want:   "ended Windows gives partition 2 no drive letter (error 40002): is one free?\nmounts 0, drives 0, marks 0",
+	},
+	"an answer file that cannot be written": {
+		script: osDisk + `$Fail['Set-Content'] = 'E:\Windows\Panther\Unattend\Unattend.xml'; try { Put } catch { "ended $_" }; Left`,
+		want:   "ended The media is write protected.\nmounts 0, drives 0, marks 0",
+	},
+	"what a dead process left mounted is dismounted before": {
+		script: osDisk + leftMounted + `Put; Inside; Left`,
+		want:   "windows\\panther\\unattend\\unattend.xml = <unattend/>\nmounts 1, drives 0, marks 0",
+	},
+	"what a dead process left mounted is dismounted at the next start": {
+		script: osDisk + leftMounted + `Sweep; Left; $Mounts[0].Path`,
+		want:   "mounts 1, drives 0, marks 0\nP:\\b\\os.vhdx",
+	},
+	"what cannot be dismounted stays marked": {
+		script: osDisk + leftMounted + `$Fail['Dismount-VHD'] = 'x'; try { Put } catch { "ended $_" }; Sweep; Left`,
+		want:   "ended The disk cannot be dismounted.\nmounts 2, drives 0, marks 1",
+	},
+	"one disk at a time": {
+		script: osDisk + leftMounted + held + `"turn $($null -ne (TakeTurn 0))"; Sweep; Left
+			function TakeTurn { }; try { Put } catch { "ended $($_.CategoryInfo.Category)" }; Left; $other.Runspace.Dispose()`,
+		want: "turn False\nmounts 2, drives 0, marks 1\nended ResourceBusy\nmounts 2, drives 0, marks 1",
+	},
+	"whose owner dies gives the turn to the next": {
+		script: held + `$other.Runspace.Dispose(); $turn = TakeTurn 120; "turn $($null -ne $turn)"; EndTurn $turn; $turn = TakeTurn 0; "turn $($null -ne $turn)"; EndTurn $turn`,
+		want:   "turn True\nturn True",
+	},
 	"a machine that is in no group": {
 		script: `Call Add-AntiAffinityClassName @{ VMId = [guid]::Empty; ClassName = 'ours' }`,
 		want:   "ended ObjectNotFound",
@@ -259,6 +335,7 @@ var allowedCommands = map[string]string{
 	"Move-Item": "LiteralPath", "Copy-Item": "LiteralPath", "Remove-Item": "LiteralPath",
 	"New-Item":                "Path", // has no LiteralPath, and takes Path as it stands
 	"New-ScheduledTaskAction": "Execute", "New-ScheduledTaskPrincipal": "UserId", "New-ScheduledTaskSettingsSet": "ExecutionTimeLimit",
+	"Mount-VHD": "Path", "Dismount-VHD": "DiskNumber", "Get-CimInstance": "Filter", "Invoke-CimMethod": "InputObject", "Get-PSDrive": "PSProvider",
 	"Register-ScheduledTask": "Action", "Start-ScheduledTask": "", "Get-ScheduledTask": "TaskPath", "Unregister-ScheduledTask": "",
 }
 

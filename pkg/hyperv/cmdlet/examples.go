@@ -56,7 +56,7 @@ func exampleNewMachine() hostagent.Batch {
 		Name: "prod.sql-1", Folder: exampleFolder, Version: "9.0", MemoryBytes: 8 << 30, OSDisk: exampleFolder + `\os.vhdx`,
 	}
 	return exampleBatch(
-		NewVM("new", machine), VMByID("vm", exampleVM), RemoveNewAdapters("adapters", "new"),
+		SetAnswerFile("answer", machine.OSDisk, hostagent.NewSecret("<unattend/>")), NewVM("new", machine), VMByID("vm", exampleVM), RemoveNewAdapters("adapters", "new"),
 		MakeNewClustered("clustered", "new", machine.Name), MachineResourceOf("resource", "new"),
 		SetOfflineAction("offline", "resource", OfflineActionShutDown),
 	)

@@ -35,6 +35,13 @@ func StartCopy(id, workID, inputHash, source, destination string) hostagent.Call
 	})
 }
 
+// SetAnswerFile puts an answer file into the Windows on an OS disk that nobody has open, where set-up finds it before any
+// other ("Windows Setup Automation Overview"). A disk that lies in no folder with a stamp is refused (PermissionDenied), one
+// without a Windows too (InvalidData). While the host is at another disk, the call waits for two minutes (ResourceBusy).
+func SetAnswerFile(id, disk string, content hostagent.Secret) hostagent.Call {
+	return call(id, "Set-AnswerFile", p{"Path": hostagent.Text(disk), "Content": content})
+}
+
 // AddClassName adds one name to a machine's group's AntiAffinityClassNames and leaves the others alone.
 func AddClassName(id, vmID, className string) hostagent.Call {
 	return call(id, "Add-AntiAffinityClassName", p{"VMId": hostagent.Text(vmID), "ClassName": hostagent.Text(className)})

@@ -46,6 +46,7 @@ var Kinds = map[string]Kind{
 	"Remove-VMHardDiskDrive":                    Change,
 	"Remove-VMNetworkAdapter":                   Change,
 	"Rename-VM":                                 Change,
+	"Set-AnswerFile":                            Change,
 	"Set-ClusterParameter":                      Change,
 	"Set-VM":                                    Change,
 	"Set-VMNetworkAdapter":                      Change,
@@ -60,7 +61,8 @@ var Kinds = map[string]Kind{
 // Inside lists the cmdlets that scripts of ours run and no batch does: they are called by named functions alone, of
 // functions.ps1.
 var Inside = []string{
-	"Copy-Item", "Get-ChildItem", "Get-Content", "Get-ScheduledTask", "Move-Item", "New-Item", "New-ScheduledTaskAction",
-	"New-ScheduledTaskPrincipal", "New-ScheduledTaskSettingsSet", "Register-ScheduledTask", "Remove-Item", "Set-Content",
-	"Start-ScheduledTask", "Test-Path", "Unregister-ScheduledTask",
+	"Copy-Item", "Dismount-VHD", "Get-ChildItem", "Get-Content", "Get-PSDrive", "Get-ScheduledTask", "Invoke-CimMethod",
+	"Mount-VHD", "Move-Item", "New-Item", "New-ScheduledTaskAction", "New-ScheduledTaskPrincipal",
+	"New-ScheduledTaskSettingsSet", "Register-ScheduledTask", "Remove-Item", "Set-Content", "Start-ScheduledTask",
+	"Test-Path", "Unregister-ScheduledTask",
 }

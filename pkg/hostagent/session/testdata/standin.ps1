@@ -6,6 +6,9 @@ function global:Reset-World {
     $global:Groups = @{}
     $global:Nodes = @{ HOST1 = 'Up'; HOST2 = 'Up' }
     $global:Fail = @{}
+    $global:Disks = @{}
+    $global:LastDisk = 0
+    $global:Mounts = [Collections.Generic.List[object]]::new()
     $env:COMPUTERNAME = 'HOST1'
 }
 
@@ -30,11 +33,12 @@ function global:Get-Content { [CmdletBinding()] param([string] $LiteralPath, [sw
     if ($Fail['Get-Content'] -eq $LiteralPath -or -not $World.ContainsKey($LiteralPath)) { Write-NotFound $PSCmdlet $LiteralPath; return }
     $World[$LiteralPath]
 }
-function global:Set-Content { [CmdletBinding()] param([string] $LiteralPath, [object] $Value, [string] $Encoding, [switch] $NoNewline)
+function global:Set-Content { [CmdletBinding()] param([string] $LiteralPath, [object] $Value, [string] $Encoding, [switch] $NoNewline, [switch] $Force)
+    if ($Fail['Set-Content'] -eq $LiteralPath) { throw 'The media is write protected.' }
     if (-not $NoNewline -or $Encoding -ne 'UTF8') { throw 'the text would be changed' }
     $World[$LiteralPath] = [string] $Value
 }
-function global:New-Item { [CmdletBinding()] param([string] $Path, [string] $ItemType) $World[$Path] = $null }
+function global:New-Item { [CmdletBinding()] param([string] $Path, [string] $ItemType, [switch] $Force) $World[$Path] = $null }
 function global:Move-Item { [CmdletBinding()] param([string] $LiteralPath, [string] $Destination, [switch] $Force)
     if ($World.ContainsKey($Destination) -and -not $Force) { throw 'Cannot create a file when that file already exists.' }
     $World[$Destination] = $World[$LiteralPath]
@@ -69,6 +73,50 @@ function global:Get-ClusterNode { [CmdletBinding()] param()
     if ($Fail['Get-ClusterNode']) { throw $Fail['Get-ClusterNode'] }
     foreach ($name in $Nodes.Keys) { [pscustomobject]@{ Name = $name; State = $Nodes[$name] } }
 }
+
+# Disks holds what is in virtual disks: GptType, MbrType, IsOffline and Files, by path below the drive. What is mounted and has a
+# drive letter has its files in World.
+function global:Mount-VHD { [CmdletBinding()] param([string] $Path, [switch] $NoDriveLetter, [switch] $Passthru)
+    if ($Fail['Mount-VHD']) { throw [Management.Automation.ErrorRecord]::new([IO.IOException]::new('in use'), 'Mount', 'ResourceBusy', $Path) }
+    $global:LastDisk++
+    $mount = [pscustomobject]@{ DiskNumber = $LastDisk; Path = $Path; Letter = '' }
+    $Mounts.Add($mount)
+    $mount
+}
+function global:Dismount-VHD { [CmdletBinding()] param([long] $DiskNumber)
+    if ($Fail['Dismount-VHD']) { throw 'The disk cannot be dismounted.' }
+    $mount = @($Mounts | Where-Object { $_.DiskNumber -eq $DiskNumber })[0]
+    $null = $Mounts.Remove($mount)
+    foreach ($name in @($World.Keys)) {
+        if (-not $mount.Letter -or -not $name.StartsWith("$($mount.Letter):\")) { continue }
+        $Disks[$mount.Path].Files[$name.Substring(3)] = $World[$name]
+        $null = $World.Remove($name)
+    }
+}
+function global:Get-CimInstance { [CmdletBinding()] param([string] $Namespace, [string] $ClassName, [string] $Filter)
+    if ($Namespace -ne 'root/Microsoft/Windows/Storage') { throw "Invalid namespace $Namespace." }
+    foreach ($mount in @($Mounts)) {
+        $disk = $Disks[$mount.Path]
+        if ($Filter -eq 'BusType = 15' -or $Filter -eq "Number = $($mount.DiskNumber)") {
+            [pscustomobject]@{ Class = $ClassName; Mount = $mount; Number = $mount.DiskNumber; Location = $mount.Path; IsOffline = $disk.IsOffline }
+        }
+        if ($Filter -eq "DiskNumber = $($mount.DiskNumber)" -and -not $disk.IsOffline) {
+            [pscustomobject]@{ Class = $ClassName; Mount = $mount; PartitionNumber = 1; GptType = '{c12a7328-f81f-11d2-ba4b-00a0c93ec93b}'; MbrType = $null; DriveLetter = [char] 0 }
+            [pscustomobject]@{ Class = $ClassName; Mount = $mount; PartitionNumber = 2; GptType = $disk.GptType; MbrType = $disk.MbrType; DriveLetter = [char] $(if ($mount.Letter) { $mount.Letter } else { 0 }) }
+        }
+    }
+}
+function global:Invoke-CimMethod { [CmdletBinding()] param($InputObject, [string] $MethodName, $Arguments)
+    $mount = $InputObject.Mount
+    $isLetter = $InputObject.Class -eq 'MSFT_Partition' -and $MethodName -eq 'AddAccessPath' -and $Arguments.AssignDriveLetter -and $InputObject.PartitionNumber -eq 2
+    if ($isLetter -and -not $Fail['AddAccessPath']) {
+        $mount.Letter = [string] [char] (68 + $mount.DiskNumber)
+        foreach ($name in $Disks[$mount.Path].Files.Keys) { $World["$($mount.Letter):\$name"] = $Disks[$mount.Path].Files[$name] }
+    }
+    if ($InputObject.Class -eq 'MSFT_Disk' -and $MethodName -eq 'Online') { $Disks[$mount.Path].IsOffline = $false }
+    [pscustomobject]@{ ReturnValue = [int] "$($Fail['AddAccessPath'])" }
+}
+function global:Get-PSDrive { [CmdletBinding()] param([string] $PSProvider) }
 
 # What the Task Scheduler does with a started task: another PowerShell, in which only the command's own functions are.
 function global:Invoke-Task([string] $name) {

@@ -21,6 +21,7 @@ New-StampedFolder -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d' -
 Start-Work -Id '4f1d6c0be2a1' -InputHash '99aa01' -Source 'C:\ClusterStorage\Volume1\images\ws2022.vhdx' -Destination 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\os.vhdx'
 Remove-StampedFolder -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d' -Stamp '{"clusterID":"7c1e","namespace":"prod","namespaceUID":"51b7","kind":"GuestCluster","name":"sql","uid":"0a1b2c3d","member":"sql-1"}'
 
+Set-AnswerFile -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\os.vhdx' -Content (Read-Host -AsSecureString -Prompt 'Content')
 $new = New-VM -Name 'prod.sql-1' -MemoryStartupBytes 8589934592 -VHDPath 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\os.vhdx' -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d' -Version '9.0' -Generation 2
 Get-VM -Id '8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42'
 Remove-VMNetworkAdapter -VM $new

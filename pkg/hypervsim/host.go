@@ -201,6 +201,10 @@ func getCIMInstance(c *call) error {
 			return err
 		}
 		return c.cimResources()
+	case "root/microsoft/windows/storage:msft_disk":
+		return c.storageManagement(c.host.disks())
+	case "root/microsoft/windows/storage:msft_partition":
+		return c.storageManagement(c.host.partitions())
 	default:
 		return refuse("MetadataError", "0x80041010", "HRESULT 0x80041010", class, "Invalid class %q.", class)
 	}

@@ -90,8 +90,7 @@ func init() {
 		"new-scheduledtaskaction": newTaskPart, "new-scheduledtaskprincipal": newTaskPart, "new-scheduledtasksettingsset": newTaskPart,
 		"register-scheduledtask": registerTask, "start-scheduledtask": startTask, "get-scheduledtask": getTask,
 		"unregister-scheduledtask": unregisterTask,
-		"mount-vhd":                mountVHD, "dismount-vhd": dismountVHD, "get-disk": getHostDisk, "get-partition": getHostPartition,
-		"add-partitionaccesspath": addAccessPath, "get-psdrive": getDrives,
+		"mount-vhd":                mountVHD, "dismount-vhd": dismountVHD, "invoke-cimmethod": invokeCIMMethod, "get-psdrive": getDrives,
 	} {
 		commands[name] = command{instant, needsHost, run}
 	}

@@ -104,6 +104,7 @@ function Write-SimulatedValue($Json, $Value) {
     elseif ($Value -is [datetime]) { $Json.WriteStringValue($Value.ToUniversalTime().ToString('o')) }
     elseif ($Value -is [string] -or $Value -is [enum] -or $Value -is [guid] -or $Value -is [timespan]) { $Json.WriteStringValue("$Value") }
     elseif ($Value -is [ValueType]) { $Json.WriteNumberValue([long] $Value) }
+    elseif ($Value -is [Collections.IDictionary]) { Write-SimulatedTable $Json $Value }
     elseif ($Value -is [Collections.IEnumerable]) {
         $Json.WriteStartArray()
         foreach ($element in $Value) { Write-SimulatedValue $Json $element }
@@ -116,6 +117,17 @@ function Write-SimulatedTag($Json, [string] $Tag, $Value) {
     $Json.WriteStartObject()
     $Json.WritePropertyName($Tag)
     Write-SimulatedValue $Json $Value
+    $Json.WriteEndObject()
+}
+
+function Write-SimulatedTable($Json, $Value) {
+    $Json.WriteStartObject()
+    $Json.WriteStartObject('$table')
+    foreach ($entry in $Value.GetEnumerator()) {
+        $Json.WritePropertyName($entry.Key)
+        Write-SimulatedValue $Json $entry.Value
+    }
+    $Json.WriteEndObject()
     $Json.WriteEndObject()
 }
 

@@ -10,8 +10,8 @@ import (
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
-// parameter reads a bound parameter: plain JSON, {"$handle": "o1"} for a live object, a secret or credential as
-// hostagent.Value has it.
+// parameter reads a bound parameter: plain JSON, {"$handle": "o1"} for a live object, {"$table": …} for a hash table, a secret or
+// credential as hostagent.Value has it.
 func parameter(raw json.RawMessage) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -39,10 +39,24 @@ func parameterValue(v any) (any, error) {
 		if handle, ok := v["$handle"].(string); ok {
 			return hypervsim.Handle(handle), nil
 		}
+		if table, ok := v["$table"].(map[string]any); ok {
+			return parameterTable(table)
+		}
 		return secretValue(v)
 	default:
 		return v, nil
 	}
+}
+
+func parameterTable(table map[string]any) (any, error) {
+	out := make(map[string]any, len(table))
+	for name, e := range table {
+		var err error
+		if out[name], err = parameterValue(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func secretValue(object map[string]any) (any, error) {

@@ -1,5 +1,7 @@
 package hypervsim
 
+import "guestclustering.io/operator/pkg/hypervsim/windows"
+
 // classOf is the short name of an object's .NET class; empty for a script's own object.
 func classOf(o object) string {
 	switch o := o.(type) {
@@ -39,7 +41,7 @@ func classOfOther(o object) string {
 		return "FileInfo"
 	case view[*folder]:
 		return "DirectoryInfo"
-	case cimInstance, *taskPart, *scheduledTask:
+	case cimInstance, storageObject, *taskPart, *scheduledTask, view[*windows.Disk], view[partitionRef]:
 		return "CimInstance"
 	default:
 		return ""

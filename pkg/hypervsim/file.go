@@ -70,7 +70,13 @@ func (w *World) addImage(m ImageModel) error {
 		return fmt.Errorf("image %q: %w", m.Path, err)
 	}
 	f.disk = &virtualDisk{format: formatVHDX, kind: dynamicDisk, size: m.SizeBytes, identifier: strings.ToUpper(w.newID())}
+	if m.Windows == 0 {
+		return nil
+	}
 	f.disk.windows, f.disk.restartFor, f.disk.files = m.Windows, m.RestartFor, map[string]string{}
+	f.disk.partitions.Initialise(w.newID())
+	system := f.disk.partitions.AddPartition(m.SizeBytes)
+	system.Letter, system.FileSystem, system.Label, system.VolumeSize = "C", "NTFS", "Windows", system.Size
 	return nil
 }
 

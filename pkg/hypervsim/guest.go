@@ -71,6 +71,9 @@ func (g *guest) hasHeartbeat() bool { return g.phase != guestOff && g.phase != g
 func (w *World) boot(m *machine) {
 	g := &m.guest
 	g.phase, g.booted = guestBooting, w.clock.Now()
+	if g.system != nil {
+		g.system.Boot()
+	}
 	g.answersFrom = g.booted.Add(w.durations.Boot)
 	w.guestNext(m, w.durations.Boot, func() { w.hasBooted(m) })
 }
@@ -110,7 +113,7 @@ func (w *World) install(m *machine) *windows.System {
 		if d.shared || f == nil || f.disk == nil || f.disk.windows == 0 {
 			continue
 		}
-		return windows.New(f.disk.windows, m.id, f.disk.files)
+		return windows.New(f.disk.windows, m.id, f.disk.files, f.disk.restartFor)
 	}
 	return nil
 }
@@ -144,6 +147,9 @@ func (w *World) welcome(m *machine) {
 func (w *World) isUp(m *machine) {
 	m.guest.phase = guestUp
 	w.happened("Windows is up in VM " + m.name)
+	if w.reachesDomain(m) {
+		m.guest.system.ApplyPolicy()
+	}
 	w.services.booted(m)
 }
 

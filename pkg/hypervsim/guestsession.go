@@ -262,6 +262,7 @@ func (s *guestSession) entry(r *run, batch hostagent.Batch, i int) Entry {
 // perform runs one call in the guest and fills its journal entry.
 func (s *guestSession) perform(r *run, wire hostagent.Call, e *Entry, live map[string][]object) {
 	w := s.machine.world
+	w.plug(s.machine)
 	c := &call{w: w, session: r.session, host: s.host, failures: s.host.failures, guest: s, cmdlet: wire.Cmdlet}
 	cmd, err := c.bind(wire, live)
 	if err != nil {
@@ -277,7 +278,7 @@ func (s *guestSession) perform(r *run, wire hostagent.Call, e *Entry, live map[s
 // guestCommands are what the simulator knows of cmdlets and named functions in guests, by their lower-case names.
 var guestCommands = map[string]command{}
 
-// inGuests adds commands to guestCommands, under init.
+// inGuests adds commands to guestCommands, for init.
 func inGuests(more map[string]command) {
 	for name, cmd := range more {
 		guestCommands[strings.ToLower(name)] = cmd
@@ -286,3 +287,23 @@ func inGuests(more map[string]command) {
 
 // system is the Windows that a call inside a guest is made in.
 func (c *call) system() *windows.System { return c.guest.machine.guest.system }
+
+// lastsInside lets a call in a guest last, and says whether its guest is still there then.
+func (c *call) lastsInside(d time.Duration) error {
+	c.guest.sleep(d)
+	if !c.guest.alive() {
+		return errGuestLost
+	}
+	return nil
+}
+
+// needsFeature is a command of a module that comes with a feature: without it PowerShell knows no such command.
+func needsFeature(feature string, run func(*call) error) func(*call) error {
+	return func(c *call) error {
+		if c.system().Feature(feature) != windows.Installed {
+			return refuse("ObjectNotFound", hresultItemNotFound, unknownCommand, c.cmdlet,
+				"The term '%s' is not recognized as the name of a cmdlet, function, script file, or operable program.", c.cmdlet)
+		}
+		return run(c)
+	}
+}

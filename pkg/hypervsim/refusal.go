@@ -142,25 +142,46 @@ func asCallError(cmdlet string, err error) hostagent.CallError {
 	return hostagent.CallError{FullyQualifiedErrorID: id, Category: r.category, HResult: r.hresult, Target: r.target, Message: r.message}
 }
 
-// functions are the nouns of what PowerShell has as functions: ours, and those of modules that are made from CDXML.
-var functions = []string{"work", "antiaffinityclassname", "answerfile", "disk", "partition", "partitionaccesspath"}
+// functions are what nouns begin with in lower case where PowerShell has functions: ours, and those of modules that are made of
+// CIM classes.
+var functions = []string{
+	"stamped", "scheduledtask", "work", "antiaffinityclassname", "answerfile", "guestbatch", "shareddisk",
+	"disk", "partition", "volume", "hoststoragecache", "net", "dnsclient",
+}
+
+// commandClasses are the classes that implement cmdlets, by what their nouns begin with in lower case: a namespace, and
+// whether the class is named as a Command. Without a match they are Hyper-V's.
+var commandClasses = []struct {
+	nouns     []string
+	namespace string
+	isCommand bool
+}{
+	{[]string{"item", "childitem", "content", "path", "computer", "localgroupmember"}, "Microsoft.PowerShell.Commands.", true},
+	{[]string{"cim"}, "Microsoft.Management.Infrastructure.CimCmdlets.", true},
+	{[]string{"windowsfeature"}, "Microsoft.Windows.ServerManager.Commands.", true},
+	{[]string{"adcomputer", "adobject"}, "Microsoft.ActiveDirectory.Management.Commands.", false},
+}
 
 // commandClass is the second part of a FullyQualifiedErrorId: the class that implements a cmdlet, or a function's name.
 func commandClass(cmdlet string) string {
 	verb, noun, _ := strings.Cut(cmdlet, "-")
-	lower := strings.ToLower(noun)
+	begins := func(prefix string) bool { return strings.HasPrefix(strings.ToLower(noun), prefix) }
 	switch {
 	case cmdlet == "":
 		return ""
-	case strings.HasPrefix(lower, "stamped"), strings.HasPrefix(lower, "scheduledtask"), slices.Contains(functions, lower):
+	case slices.ContainsFunc(functions, begins):
 		return cmdlet
-	case slices.Contains([]string{"item", "childitem", "content", "path"}, lower):
-		return "Microsoft.PowerShell.Commands." + verb + noun + "Command"
-	case lower == "ciminstance":
-		return "Microsoft.Management.Infrastructure.CimCmdlets." + verb + noun + "Command"
-	case strings.HasPrefix(lower, "cluster"):
+	case begins("cluster"):
 		return "Microsoft.FailoverClusters.PowerShell." + verb + noun[len("cluster"):] + "Command"
-	default:
-		return "Microsoft.HyperV.PowerShell.Commands." + verb + noun
 	}
+	for _, c := range commandClasses {
+		switch {
+		case !slices.ContainsFunc(c.nouns, begins):
+		case c.isCommand:
+			return c.namespace + verb + noun + "Command"
+		default:
+			return c.namespace + verb + noun
+		}
+	}
+	return "Microsoft.HyperV.PowerShell.Commands." + verb + noun
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // virtualDisk is what a virtual hard disk file holds.
@@ -26,12 +27,14 @@ type diskContent struct {
 	restartFor []string
 	// files are the text files on its one volume that we know of, by lower-case path below the root: windows\panther\x.xml.
 	files map[string]string
+	// partitions are what guests find on it.
+	partitions windows.Content
 }
 
 // copied is a copy of a disk with all that is on it.
 func (d *virtualDisk) copied() *virtualDisk {
 	c := *d
-	c.files = maps.Clone(d.files)
+	c.files, c.partitions = maps.Clone(d.files), d.partitions.Clone()
 	return &c
 }
 

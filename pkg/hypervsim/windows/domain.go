@@ -38,7 +38,9 @@ type Domain struct {
 	// Rights are the SIDs that may create computer objects, by the lower-case distinguished name of each container there is.
 	Rights map[string][]string
 
-	quota   int
+	quota int
+	// made counts by SID the computer objects that an account made without a right to.
+	made    map[string]int
 	nextRID int
 	newID   func() string
 }
@@ -61,8 +63,6 @@ const (
 type DomainAccount struct {
 	Name, SID, Password string
 	Enabled             bool
-	// made counts the computer objects that it made without a right to.
-	made int
 }
 
 // Computer is a computer object.
@@ -76,10 +76,10 @@ type Computer struct {
 // NewDomain makes a domain; newID gives GUIDs.
 func NewDomain(m DomainModel, newID func() string) *Domain {
 	d := &Domain{
-		Name: m.Name, NetBIOS: m.NetBIOS, SID: domainSID("domain " + m.Name), Rights: map[string][]string{}, quota: m.MachineAccountQuota,
+		Name: m.Name, NetBIOS: m.NetBIOS, SID: domainSID("domain " + m.Name), Rights: map[string][]string{}, made: map[string]int{}, quota: m.MachineAccountQuota,
 		nextRID: firstRID, newID: newID,
 	}
-	for _, container := range append([]string{d.computersContainer()}, m.Units...) {
+	for _, container := range append([]string{d.ComputersContainer()}, m.Units...) {
 		d.Rights[strings.ToLower(container)] = nil
 	}
 	for _, a := range m.Accounts {
@@ -104,8 +104,8 @@ const firstRID = 1103
 // DistinguishedName is the domain's own.
 func (d *Domain) DistinguishedName() string { return "DC=" + strings.ReplaceAll(d.Name, ".", ",DC=") }
 
-// computersContainer is where computer objects go that no unit is named for.
-func (d *Domain) computersContainer() string { return "CN=Computers," + d.DistinguishedName() }
+// ComputersContainer is where computer objects go that no unit is named for.
+func (d *Domain) ComputersContainer() string { return "CN=Computers," + d.DistinguishedName() }
 
 // Is reports whether a name means this domain: its DNS name or its short one.
 func (d *Domain) Is(name string) bool {

@@ -1,9 +1,11 @@
 package windows
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -49,23 +51,27 @@ type Answers struct {
 type answerXML struct {
 	XMLName  xml.Name `xml:"unattend"`
 	Settings []struct {
-		Pass       string `xml:"pass,attr"`
-		Components []struct {
-			Name         string `xml:"name,attr"`
-			ComputerName string `xml:"ComputerName"`
-			TimeZone     string `xml:"TimeZone"`
-			HideEULA     string `xml:"OOBE>HideEULAPage"`
-			Password     *struct {
-				Value     string `xml:"Value"`
-				PlainText string `xml:"PlainText"`
-			} `xml:"UserAccounts>AdministratorPassword"`
-			InputLocale  string `xml:"InputLocale"`
-			SystemLocale string `xml:"SystemLocale"`
-			UILanguage   string `xml:"UILanguage"`
-			UserLocale   string `xml:"UserLocale"`
-		} `xml:"component"`
+		Pass       string         `xml:"pass,attr"`
+		Components []componentXML `xml:"component"`
 	} `xml:"settings"`
 }
+
+type componentXML struct {
+	ComputerName string `xml:"ComputerName"`
+	TimeZone     string `xml:"TimeZone"`
+	HideEULA     string `xml:"OOBE>HideEULAPage"`
+	Password     *struct {
+		Value     string `xml:"Value"`
+		PlainText string `xml:"PlainText"`
+	} `xml:"UserAccounts>AdministratorPassword"`
+	InputLocale  string `xml:"InputLocale"`
+	SystemLocale string `xml:"SystemLocale"`
+	UILanguage   string `xml:"UILanguage"`
+	UserLocale   string `xml:"UserLocale"`
+}
+
+// questions are what set-up asks in the pass "oobeSystem" where nobody has answered.
+var questions = []string{"InputLocale", "SystemLocale", "UILanguage", "UserLocale", "HideEULAPage", "AdministratorPassword"}
 
 // ReadAnswers reads an answer file. A file that is no answer file is an error: set-up stops at it.
 func ReadAnswers(text string) (Answers, error) {
@@ -74,38 +80,39 @@ func ReadAnswers(text string) (Answers, error) {
 		return Answers{}, fmt.Errorf("the answer file cannot be read: %w", err)
 	}
 	var a Answers
-	open := map[string]bool{"HideEULAPage": true, "AdministratorPassword": true, "InputLocale": true, "SystemLocale": true, "UILanguage": true, "UserLocale": true}
+	answered := map[string]bool{}
 	for _, settings := range file.Settings {
 		for _, c := range settings.Components {
-			if settings.Pass == "specialize" {
-				a.ComputerName = strings.TrimSpace(c.ComputerName)
+			switch settings.Pass {
+			case "specialize":
+				a.ComputerName = cmp.Or(strings.TrimSpace(c.ComputerName), a.ComputerName)
+			case "oobeSystem":
+				if err := a.welcome(c, answered); err != nil {
+					return Answers{}, err
+				}
 			}
-			if settings.Pass != "oobeSystem" {
-				continue
-			}
-			a.TimeZone += c.TimeZone
-			for question, answer := range map[string]string{
-				"InputLocale": c.InputLocale, "SystemLocale": c.SystemLocale, "UILanguage": c.UILanguage, "UserLocale": c.UserLocale,
-			} {
-				open[question] = open[question] && answer == ""
-			}
-			open["HideEULAPage"] = open["HideEULAPage"] && !strings.EqualFold(strings.TrimSpace(c.HideEULA), "true")
-			if c.Password == nil {
-				continue
-			}
-			var err error
-			if a.Password, err = password(c.Password.Value, c.Password.PlainText); err != nil {
-				return Answers{}, err
-			}
-			open["AdministratorPassword"] = a.Password == ""
 		}
 	}
-	for _, question := range []string{"InputLocale", "SystemLocale", "UILanguage", "UserLocale", "HideEULAPage", "AdministratorPassword"} {
-		if open[question] {
-			a.missing = append(a.missing, question)
-		}
-	}
+	a.missing = slices.DeleteFunc(slices.Clone(questions), func(q string) bool { return answered[q] })
 	return a, nil
+}
+
+// welcome takes the answers of a component of the pass "oobeSystem".
+func (a *Answers) welcome(c componentXML, answered map[string]bool) error {
+	a.TimeZone = cmp.Or(c.TimeZone, a.TimeZone)
+	if c.Password != nil {
+		var err error
+		if a.Password, err = password(c.Password.Value, c.Password.PlainText); err != nil {
+			return err
+		}
+	}
+	for question, isAnswered := range map[string]bool{
+		"InputLocale": c.InputLocale != "", "SystemLocale": c.SystemLocale != "", "UILanguage": c.UILanguage != "", "UserLocale": c.UserLocale != "",
+		"HideEULAPage": strings.EqualFold(strings.TrimSpace(c.HideEULA), "true"), "AdministratorPassword": a.Password != "",
+	} {
+		answered[question] = answered[question] || isAnswered
+	}
+	return nil
 }
 
 // password decodes a password as answer files hold it: as text, or as base64 of UTF-16 with the element's name behind it

@@ -1,9 +1,11 @@
 package windows
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +23,11 @@ type System struct {
 	Accounts       []*Account
 	Administrators []string
 
+	// Features are the roles and features that are not as in the image.
+	Features map[string]FeatureState
+	// ClusterService is the state of the service ClusSvc, which is there while its feature is installed.
+	ClusterService Service
+
 	// seed makes what is random on a real machine.
 	seed    string
 	answers Answers
@@ -29,6 +36,20 @@ type System struct {
 	// membership is in force; joining waits for a restart.
 	membership, joining *Membership
 	sid                 string
+	// policy is what the domain does to the administrator once it can be asked, after the restart that completes the join.
+	policy AdministratorPolicy
+	// boots counts the starts; adapters and disks are those that Windows has ever seen.
+	boots      int
+	restartFor []string
+	adapters   []*Adapter
+	disks      []*Disk
+}
+
+// Service is a Windows service.
+type Service struct {
+	Running bool
+	// Disabled is whether it may not be started.
+	Disabled bool
 }
 
 // Membership says which domain a computer is in, and as which computer object.
@@ -38,9 +59,13 @@ type Membership struct {
 	Computer *Computer
 }
 
-// New makes an installation as it is in an image that was generalised. Equal seeds give equal systems.
-func New(build int, seed string, files map[string]string) *System {
-	s := &System{Build: build, Setup: Generalised, Files: files, seed: seed, name: "MINWINPC"}
+// New makes an installation as it is in an image that was generalised, with the features whose installation asks for a
+// restart in it. Equal seeds give equal systems.
+func New(build int, seed string, files map[string]string, restartFor []string) *System {
+	s := &System{
+		Build: build, Setup: Generalised, Files: files, Features: map[string]FeatureState{}, ClusterService: Service{Disabled: true},
+		seed: seed, name: "MINWINPC", restartFor: restartFor,
+	}
 	s.sid = domainSID("machine " + seed)
 	s.Accounts = []*Account{
 		{Name: "Administrator", SID: s.sid + "-500", Enabled: true},
@@ -53,7 +78,13 @@ func New(build int, seed string, files map[string]string) *System {
 // Name is the computer's name that is in force.
 func (s *System) Name() string { return s.name }
 
-// Domain is the domain that the computer is in, or nil in a workgroup.
+// Membership is what the computer is in its domain, or nil in a workgroup. A join is in it at once, but does nothing yet
+// before the restart.
+func (s *System) Membership() *Membership {
+	return cmp.Or(s.joining, s.membership)
+}
+
+// Domain is the domain whose accounts can log on, or nil.
 func (s *System) Domain() *Domain {
 	if s.membership == nil {
 		return nil
@@ -61,12 +92,60 @@ func (s *System) Domain() *Domain {
 	return s.membership.Domain
 }
 
-// DomainName is the DNS name of the domain, or the name of the workgroup.
+// DomainName is the DNS name of the domain, or the name of the workgroup. A join shows at once.
 func (s *System) DomainName() string {
-	if d := s.Domain(); d != nil {
-		return d.Name
+	if m := s.Membership(); m != nil {
+		return m.Domain.Name
 	}
 	return "WORKGROUP"
+}
+
+// Boot is what a start or a restart does to Windows: what has waited for it is in force, and devices get other numbers.
+func (s *System) Boot() {
+	s.boots++
+	s.name, s.newName = cmp.Or(s.newName, s.name), ""
+	if s.joining != nil {
+		s.membership, s.joining = s.joining, nil
+		s.policy = s.membership.Domain.AdministratorPolicy
+	}
+	for name, state := range s.Features {
+		if state == InstallPending {
+			s.Features[name] = Installed
+		}
+	}
+	for _, a := range s.adapters {
+		a.Index = 0
+	}
+	for _, d := range s.disks {
+		d.Number = unnumbered
+	}
+}
+
+// ApplyPolicy lets the domain do to the local administrator what its policies say, once.
+func (s *System) ApplyPolicy() {
+	switch s.policy {
+	case RotateAdministrator:
+		s.RotateAdministrator()
+	case RenameAdministrator:
+		s.administrator().Name = "LocalAdmin"
+	case DisableAdministrator:
+		s.administrator().Enabled = false
+	case KeepAdministrator:
+	}
+	s.policy = KeepAdministrator
+}
+
+// RotateAdministrator gives the local administrator a password that nobody knows, as Windows LAPS does.
+func (s *System) RotateAdministrator() {
+	s.administrator().Password = s.token("password "+strconv.Itoa(s.boots), 14)
+}
+
+// Rename gives the computer another name at the next restart, and its object in the domain at once.
+func (s *System) Rename(name string) {
+	s.newName = strings.ToUpper(name[:min(len(name), maxName)])
+	if m := s.Membership(); m != nil {
+		m.Computer.rename(s.newName)
+	}
 }
 
 // token gives letters and digits that are random on a real machine.

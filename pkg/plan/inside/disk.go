@@ -122,7 +122,7 @@ func (p *planner) disks() ([]sighting, bool) {
 	if !p.want.Clustered {
 		return nil, true
 	}
-	if p.seen.Cluster == nil && !p.noNodes() || p.awaitTests() {
+	if p.seen.Cluster == nil && p.hasNode() || p.awaitTests() {
 		// The cluster may have them, or Windows' own tests.
 		return nil, false
 	}
@@ -173,8 +173,10 @@ func (p *planner) tellTwins(seen []sighting) {
 func (p *planner) isSettled(s *sighting) bool {
 	name := s.disk.Name
 	switch {
+	case !s.disk.Attached:
+		p.wait(v1alpha1.ReasonPreparingDisks, "disk %s is looked for inside once every member's machine has it", name)
 	case s.unknown:
-		p.wait(v1alpha1.ReasonPreparingDisks, "disk %s is looked for once every member has it and answers", name)
+		// Who does not answer is told once.
 	case s.problem != "":
 		p.block(v1alpha1.ReasonDisksIndistinguishable, "%s", s.problem)
 	case s.uniqueID == "" && s.disk.GUID != "" && p.knownAsRaw(s.disk):

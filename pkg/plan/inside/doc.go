@@ -13,5 +13,5 @@
 //   - a member that does not answer is unknown: neither down, nor without a cluster;
 //   - no disk is initialised that is not raw on every member, or whose GUID is recorded;
 //   - a cluster is formed once;
-//   - nodes come and go one at a time, and only while all others are up; none is restarted.
+//   - nodes come and go one at a time, and only while all that stay are up; none is restarted.
 package inside

@@ -28,7 +28,7 @@ func (p *planner) cluster(ready bool) {
 // form plans the forming, once in a guest cluster's life: every member has answered, none is a node, and the domain knows no
 // computer object of the cluster's name.
 func (p *planner) form(ready bool) {
-	c := p.seen.Cluster
+	c, voted := p.seen.Cluster, p.hasWitness()
 	switch {
 	case c != nil && strings.EqualFold(c.Name, p.want.ClusterName):
 		p.wait(v1alpha1.ReasonForming, "recording the id of cluster %s", c.Name)
@@ -40,7 +40,7 @@ func (p *planner) form(ready bool) {
 		// What is missing is told where it is.
 	case !p.noNodes():
 		p.wait(v1alpha1.ReasonForming, "cluster %s is formed once every member answers, those that leave too", p.want.ClusterName)
-	case p.hasWitness() && p.namesSettled() && p.knowsWindows() && p.passed():
+	case voted && p.namesSettled() && p.knowsWindows() && p.passed():
 		p.newCluster()
 	}
 }
@@ -155,7 +155,7 @@ func (p *planner) grow(c *guest.Cluster, teller Member, ready bool) bool {
 		p.block(v1alpha1.ReasonNodeDown, "%s takes itself for a node of a cluster, and cluster %s does not know it; clean it up (Clear-ClusterNode -Force on it)", m.Name, c.Name)
 	case !ready:
 		p.wait(v1alpha1.ReasonJoining, "%s joins cluster %s once every member is set up and answers", m.Name, c.Name)
-	case !p.allUp(c, ""):
+	case !allUp(c):
 		p.wait(v1alpha1.ReasonJoining, "%s joins cluster %s once all its nodes are up", m.Name, c.Name)
 	case p.passed():
 		p.asFormer("add-node/"+m.Name, v1alpha1.ReasonJoining, "make "+m.Name+" a node of cluster "+c.Name, teller.VMID, cmdlet.AddNode("node", m.Name))
@@ -163,7 +163,6 @@ func (p *planner) grow(c *guest.Cluster, teller Member, ready bool) bool {
 	return false
 }
 
-// allUp reports whether every node is up, one apart.
-func (p *planner) allUp(c *guest.Cluster, apart string) bool {
-	return !slices.ContainsFunc(c.Nodes, func(n guest.Node) bool { return n.State != guest.NodeUp && !strings.EqualFold(n.Name, apart) })
+func allUp(c *guest.Cluster) bool {
+	return !slices.ContainsFunc(c.Nodes, func(n guest.Node) bool { return n.State != guest.NodeUp })
 }

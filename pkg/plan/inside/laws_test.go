@@ -18,6 +18,8 @@ import (
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/guest"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
+	"guestclustering.io/operator/pkg/hyperv/surface"
 	"guestclustering.io/operator/pkg/plan"
 	"guestclustering.io/operator/pkg/plan/inside"
 )
@@ -343,7 +345,10 @@ func readable(p plan.Plan) error {
 		if step.Reason.Actor() != v1alpha1.ActorOperator || step.Describe == "" || strings.Contains(step.Describe, "\n") {
 			return fmt.Errorf("step %s is with %q and says %q", step.Key, step.Reason.Actor(), step.Describe)
 		}
-		if err := step.Batch.Validate(); err != nil || step.Batch.Target.VM == "" || !step.Batch.Changes() {
+		if step.Batch.Target.VM == "" || !step.Batch.Changes() {
+			return fmt.Errorf("step %s changes no member", step.Key)
+		}
+		if _, err := surface.BindBatch(step.Batch, hyperv.Build2022); err != nil {
 			return fmt.Errorf("step %s cannot be run: %w", step.Key, err)
 		}
 	}
@@ -411,7 +416,8 @@ func cautiousCall(want inside.Clustering, seen *guest.Snapshot, step plan.Step, 
 		}
 	case "Add-ClusterNode", "Suspend-ClusterNode", "Remove-ClusterNode":
 		for _, n := range seen.Cluster.Nodes {
-			if n.State != guest.NodeUp && n.Name != node {
+			leaves := slices.ContainsFunc(want.Members, func(m inside.Member) bool { return m.Name == n.Name && m.Leaving })
+			if n.State != guest.NodeUp && n.Name != node && !leaves {
 				return fmt.Errorf("%s is %s", n.Name, n.State)
 			}
 		}

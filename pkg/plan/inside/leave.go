@@ -128,8 +128,7 @@ func (p *planner) isKnown(m Member) (plan.Wait, bool) {
 	}
 }
 
-// shrink plans that a member that leaves is a node no more: the last one first, one at a time, and while all others are up. Its
-// roles move before.
+// shrink plans that a member that leaves is a node no more, one at a time and while all that stay are up. Its roles move before.
 func (p *planner) shrink(c *guest.Cluster, teller Member) {
 	n, m, ok := p.nextToLeave(c)
 	if !ok || !p.hasWitness() {
@@ -137,8 +136,8 @@ func (p *planner) shrink(c *guest.Cluster, teller Member) {
 	}
 	actor, found := p.actor(teller, m)
 	switch {
-	case !found || !p.allUp(c, n.Name):
-		p.wait(v1alpha1.ReasonEvicting, "%s leaves cluster %s once all other nodes are up", m.Name, c.Name)
+	case !found || !p.stayersAreUp(c):
+		p.wait(v1alpha1.ReasonEvicting, "%s leaves cluster %s once all nodes that stay are up", m.Name, c.Name)
 	case p.validating():
 		p.wait(v1alpha1.ReasonEvicting, "%s leaves cluster %s once the validation has ended", m.Name, c.Name)
 	default:
@@ -159,13 +158,28 @@ func (p *planner) evict(c *guest.Cluster, n guest.Node, m, actor Member) {
 	}
 }
 
+// nextToLeave is a node that is down before one that was begun with, and that one before any other; the last member of them.
 func (p *planner) nextToLeave(c *guest.Cluster) (guest.Node, Member, bool) {
-	for _, m := range slices.Backward(p.want.Members) {
-		if n, in := c.Node(m.Name); m.Leaving && in {
-			return n, m, true
+	for _, match := range []func(guest.Node) bool{
+		func(n guest.Node) bool { return n.State == guest.NodeDown },
+		func(n guest.Node) bool { return n.State == guest.NodePaused },
+		func(guest.Node) bool { return true },
+	} {
+		for _, m := range slices.Backward(p.want.Members) {
+			if n, in := c.Node(m.Name); m.Leaving && in && match(n) {
+				return n, m, true
+			}
 		}
 	}
 	return guest.Node{}, Member{}, false
+}
+
+// stayersAreUp reports whether every node is up that is no member that leaves.
+func (p *planner) stayersAreUp(c *guest.Cluster) bool {
+	return !slices.ContainsFunc(c.Nodes, func(n guest.Node) bool {
+		m, _ := p.want.memberOf(n.Name)
+		return n.State != guest.NodeUp && !m.Leaving
+	})
 }
 
 // actor is the member that acts on another one: the teller, or else the first that stays and can be told something.
@@ -212,7 +226,11 @@ func (p *planner) removeAccount(name, guid string) hostagent.Call {
 // removeAccounts runs on a member that can ask the domain.
 func (p *planner) removeAccounts(reason v1alpha1.Reason, calls []hostagent.Call, names []string) {
 	asker, ok := p.asker()
-	if len(calls) == 0 || !ok || p.want.Domain.Join.User == "" {
+	switch {
+	case len(calls) == 0 || !ok:
+		return
+	case p.want.Domain.Join.User == "":
+		p.block(v1alpha1.ReasonSecretMissing, "the account that joins %s is needed, to remove the computer accounts of %s; give its Secret a username and a password", p.want.Domain.Name, strings.Join(names, ", "))
 		return
 	}
 	batch := inGuest(asker.VMID, calls...)

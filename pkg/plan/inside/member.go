@@ -81,7 +81,8 @@ func (p *planner) prepare() bool {
 }
 
 func (p *planner) finish(key string, w *work) {
-	if w.reason == v1alpha1.ReasonSettingUp && p.want.ClusterID != "" {
+	if w.reason == v1alpha1.ReasonSettingUp && !w.seen.AnswerFile {
+		// It goes with the first set-up.
 		w.reason = v1alpha1.ReasonRepairing
 	}
 	if len(w.calls) > 0 {

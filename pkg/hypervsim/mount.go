@@ -30,11 +30,12 @@ func setAnswerFile(c *call) error {
 		return refused("PermissionDenied", path, "%s is in no folder with our stamp.", path)
 	}
 	f, err := c.closedDisk(path)
-	switch {
-	case err != nil:
-		return err
-	case f.disk.windows == 0:
-		return refused("InvalidData", path, "%s holds no Windows.", path)
+	if err != nil {
+		failure := asCallError("Mount-VHD", err)
+		return &failure
+	}
+	if f.disk.windows == 0 {
+		return refused("InvalidData", path, "%s holds no Windows: make the image from a disk with a Windows that Sysprep has generalised.", path)
 	}
 	content, _ := c.args["content"].(hostagent.Secret)
 	f.disk.files[windows.AnswerFile] = content.Reveal()

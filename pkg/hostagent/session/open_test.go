@@ -41,12 +41,13 @@ func TestOpenSaysHowFarItCame(t *testing.T) {
 			prepare:  func(p *fake) { p.opening = silent },
 			patience: time.Second, class: hostagent.Timeout, reason: "did not say hello: context deadline exceeded",
 		},
+		// Whether the executor was all taken before the end was seen is open.
 		"an antivirus refuses the executor": {
 			prepare: func(p *fake) {
 				p.diagnostics = "FullyQualifiedErrorId : ScriptContainedMaliciousContent"
 				p.opening = func(p *fake) { p.end(io.EOF) }
 			},
-			class: hostagent.Unreachable, reason: `did not say hello: PowerShell has ended on the host; it said: "FullyQualifiedErrorId : ScriptContainedMaliciousContent"` + adviceStart,
+			class: hostagent.Unreachable, reason: `: PowerShell has ended on the host; it said: "FullyQualifiedErrorId : ScriptContainedMaliciousContent"` + adviceStart,
 		},
 		"what it said is bounded": {
 			prepare: func(p *fake) {
@@ -65,7 +66,7 @@ func TestOpenSaysHowFarItCame(t *testing.T) {
 			prepare: func(p *fake) {
 				p.opening = func(p *fake) { p.print("\n@HV1 " + p.nonce + " hello 0 H4s"); p.end(io.EOF) }
 			},
-			class: hostagent.Unreachable, reason: "did not say hello: PowerShell has ended on the host",
+			class: hostagent.Unreachable, reason: ": PowerShell has ended on the host",
 		},
 		"a hello that cannot be read": {
 			prepare: func(p *fake) { p.opening = func(p *fake) { p.print("\n@HV1 " + p.nonce + " hello 0 QUJD\n") } },

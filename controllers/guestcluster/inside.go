@@ -267,7 +267,7 @@ func (g *gathered) directory(want inside.Clustering) *inventory.DirectoryQuestio
 	}
 	return &inventory.DirectoryQuestions{
 		Domain: want.Domain.Name, As: want.Domain.Join, Computers: inside.ComputerNames(want), Accounts: want.Domain.AdministratorAccounts,
-		Container: want.Domain.OU, ClusterGUID: want.ClusterObjectGUID,
+		Container: inside.Container(want, g.guests), ClusterGUID: want.ClusterObjectGUID,
 	}
 }
 

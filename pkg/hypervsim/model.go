@@ -106,6 +106,11 @@ type Durations struct {
 	// Specialise is Windows' set-up in a guest apart from its two starts; the first two thirds are before the administrator has
 	// a password.
 	Specialise time.Duration
+	// FormCluster, AddNode (and the removal of one, and of a cluster) and Validate are calls inside guests about a cluster.
+	FormCluster, AddNode, Validate time.Duration
+	// NodeDetection is how long a node of a cluster inside may be silent for at Windows' own threshold of ten heartbeats, Failover
+	// how long a role takes to come online, Blackout how long a machine stands still at the end of a live migration.
+	NodeDetection, Failover, Blackout time.Duration
 	// InstallFeature, JoinDomain and FormatDisk are single calls inside guests.
 	InstallFeature, JoinDomain, FormatDisk time.Duration
 }
@@ -119,20 +124,24 @@ func DefaultDurations() Durations {
 		MigrateBase: 5 * time.Second, MigratePerGiB: time.Second, MaxMigrations: 2,
 		CopyPerGiB: 5 * time.Second, FixedPerGiB: 2 * time.Second,
 		Detection: 10 * time.Second, Resiliency: 240 * time.Second, Join: 30 * time.Second,
+		FormCluster: 20 * time.Second, AddNode: 10 * time.Second, Validate: time.Minute,
+		NodeDetection: 10 * time.Second, Failover: 3 * time.Second, Blackout: 2 * time.Second,
 		Specialise: 90 * time.Second, InstallFeature: 60 * time.Second, JoinDomain: 5 * time.Second, FormatDisk: 3 * time.Second,
 	}
 }
 
-// defaultDomain is corp.example: join may create computer objects, forming those of clusters, ops is an account of those
-// who run the members.
+// defaultDomain is corp.example: join may create computer objects, forming and cluster those of clusters, ops and sql-ops are
+// accounts of those who run the members. Clusters may create the objects of their roles beside their own.
 func defaultDomain() windows.DomainModel {
 	const unit, computers = "OU=Clusters,DC=corp,DC=example", "CN=Computers,DC=corp,DC=example"
 	return windows.DomainModel{
-		Name: "corp.example", NetBIOS: "CORP", Units: []string{unit}, MachineAccountQuota: 10,
+		Name: "corp.example", NetBIOS: "CORP", Units: []string{unit}, ComputersMayCreateIn: []string{unit}, MachineAccountQuota: 10,
 		Accounts: []windows.AccountModel{
 			{Name: "join", Password: "Join-the-domain-1", MayCreateIn: []string{unit, computers}},
 			{Name: "ops", Password: "Run-the-members-1"},
 			{Name: "forming", Password: "Form-the-cluster-1", MayCreateIn: []string{unit}},
+			{Name: "cluster", Password: "Form-the-cluster-1", MayCreateIn: []string{unit}},
+			{Name: "sql-ops", Password: "Run-the-members-1"},
 		},
 	}
 }

@@ -13,6 +13,9 @@ type DomainModel struct {
 	Accounts      []AccountModel
 	// Units are organisational units by their distinguished names.
 	Units []string
+	// ComputersMayCreateIn are the distinguished names of the containers in which every computer of the domain may create computer
+	// objects: so the name of a cluster may have those of its roles made.
+	ComputersMayCreateIn []string
 	// MachineAccountQuota is how many computer objects a user may make without a right to (ms-DS-MachineAccountQuota).
 	MachineAccountQuota int
 }
@@ -81,6 +84,9 @@ func NewDomain(m DomainModel, newID func() string) *Domain {
 	}
 	for _, container := range append([]string{d.ComputersContainer()}, m.Units...) {
 		d.Rights[strings.ToLower(container)] = nil
+	}
+	for _, container := range m.ComputersMayCreateIn {
+		d.Grant(d.domainComputers(), container)
 	}
 	for _, a := range m.Accounts {
 		account := &DomainAccount{Name: a.Name, SID: d.newSID(), Password: a.Password, Enabled: true}

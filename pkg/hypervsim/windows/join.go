@@ -122,10 +122,15 @@ func (d *Domain) mayCreate(sid, container string) error {
 	return nil
 }
 
-// MayCreate is whether an account has the right to create computer objects in a container.
+// MayCreate is whether an account has the right to create computer objects in a container, a computer also by its group.
 func (d *Domain) MayCreate(sid, container string) bool {
-	return slices.Contains(d.Rights[strings.ToLower(container)], sid)
+	rights := d.Rights[strings.ToLower(container)]
+	return slices.Contains(rights, sid) ||
+		slices.Contains(rights, d.domainComputers()) && slices.ContainsFunc(d.Computers, func(c *Computer) bool { return c.SID == sid })
 }
+
+// domainComputers is the SID of the group that every computer of the domain is in ("Well-known SIDs").
+func (d *Domain) domainComputers() string { return d.SID + "-515" }
 
 // HasContainer is whether there is a container of a distinguished name.
 func (d *Domain) HasContainer(name string) bool {
@@ -188,7 +193,7 @@ func (d *Domain) Descriptor(container string) string {
 // GroupSIDs are the SIDs of the groups that an account or a computer is in.
 func (d *Domain) GroupSIDs(c *Computer) []string {
 	if c != nil {
-		return []string{d.SID + "-515"} // Domain Computers
+		return []string{d.domainComputers()}
 	}
 	return []string{d.SID + "-513"} // Domain Users
 }

@@ -102,7 +102,7 @@ func TestQuorum(t *testing.T) {
 		}, differs: func(s *stage) { s.want.Quorum = inside.Quorum{Type: v1alpha1.QuorumNodeMajority} }},
 		"nodes alone of three": {plan: []string{
 			"configure: Set-ClusterQuorum -NoWitness true",
-			"wait (WaitingForGuest): the Windows in FILES-3 has not been asked yet",
+			"wait (SettingUp): Windows is being set up in FILES-3",
 		}, differs: func(s *stage) {
 			s.want.Members = append(s.want.Members, member(3))
 			s.want.Quorum = inside.Quorum{Type: v1alpha1.QuorumNodeMajority}

@@ -7,6 +7,9 @@
 //	want = inside.Record(want, seen)   // to be kept in status
 //	p := inside.Plan(want, seen, hosts)
 //
+// What the members are asked is what Features, ComputerNames, Container, ValidationRun and Validator say; the domain is asked while
+// AsksDomain, which is so for a deletion and for members that leave too.
+//
 // Every step is looked at before it is done, and is safe to do again. The rules beside those of package plan, each a
 // property test:
 //

@@ -92,7 +92,7 @@ func (p *planner) finish(key string, w *work) {
 
 // reach finds what a member told, or says why it cannot be asked.
 func (p *planner) reach(m Member) (guest.Member, bool) {
-	g, asked := p.seen.Member(m.VMID)
+	g, _ := p.seen.Member(m.VMID)
 	switch {
 	case m.VMID == "":
 		p.wait(v1alpha1.ReasonCreating, "%s has no machine yet", m.Name)
@@ -100,8 +100,6 @@ func (p *planner) reach(m Member) (guest.Member, bool) {
 		p.wait(v1alpha1.ReasonWaitingForGuest, "the machine of %s does not run yet, or gives no heartbeat", m.Name)
 	case p.moves(m):
 		p.wait(v1alpha1.ReasonMigrating, "%s is moving to another host", m.Name)
-	case !asked:
-		p.wait(v1alpha1.ReasonWaitingForGuest, "the Windows in %s has not been asked yet", m.Name)
 	case !g.Answered && g.Refused:
 		p.refused(m, g)
 	case !g.Answered && m.SetUp:
@@ -142,7 +140,7 @@ func (p *planner) silent(m Member, g guest.Member) {
 
 func because(g guest.Member) string {
 	if g.Why == "" {
-		return "it does not say why"
+		return "it has not been asked yet"
 	}
 	return g.Why
 }

@@ -17,7 +17,7 @@ func TestWhatCannotBeAsked(t *testing.T) {
 			"wait (WaitingForGuest): the machine of FILES-2 does not run yet, or gives no heartbeat",
 		}, differs: func(s *stage) { s.want.Members[1].Up = false }},
 		"its machine is moving": {plan: []string{"wait (Migrating): FILES-2 is moving to another host"}, differs: func(s *stage) { s.hosts.Hosts[0].Machines[1].OperationalStatus = []string{"MigratingVirtualMachine"} }},
-		"it was not asked":      {plan: []string{"wait (WaitingForGuest): the Windows in FILES-2 has not been asked yet"}, differs: func(s *stage) { delete(s.seen.Members, vmID(2)) }},
+		"it was not asked":      {plan: []string{"wait (WaitingForGuest): the Windows in FILES-2 does not answer: it has not been asked yet"}, differs: func(s *stage) { delete(s.seen.Members, vmID(2)) }},
 		"it does not answer": {plan: []string{
 			"wait (WaitingForGuest): the Windows in FILES-2 does not answer: no route",
 		}, differs: func(s *stage) { s.silence(2) }},

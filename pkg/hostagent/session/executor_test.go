@@ -868,14 +868,15 @@ func TestExecutorRunsABatchInAGuest(t *testing.T) {
 		}, "Name", "Type", "Text"),
 		call("fails", "Get-ADObject", p{"LDAPFilter": hostagent.Text("missing")}), call("not run", "Get-ADObject", nil),
 	}}
-	guest := func(password string) hostagent.Result {
+	guest := func(id, password string) hostagent.Result {
 		return e.run(call("guest", "Invoke-GuestBatch", p{
-			"VMId":       hostagent.Text("11111111-2222-3333-4444-555555555555"),
+			"VMId":       hostagent.Text(id),
 			"Credential": hostagent.Credential{User: "admin", Password: hostagent.NewSecret(password)},
 			"Batch":      hostagent.Nested{Batch: inner},
 		}, "Results", "Sent"))[0]
 	}
-	r := guest(secret)
+	const machine = "11111111-2222-3333-4444-555555555555"
+	r := guest(machine, secret)
 	if r.State != hostagent.Done || len(r.Values) != 1 {
 		t.Fatalf("the outer call: %+v", r)
 	}
@@ -895,8 +896,15 @@ func TestExecutorRunsABatchInAGuest(t *testing.T) {
 	if diff := cmp.Diff(want, bound); diff != "" {
 		t.Errorf("bound inside (-want +got):\n%s", diff)
 	}
-	if r := guest("wrong"); r.State != hostagent.Failed || len(r.Errors) != 1 || r.Errors[0].Category != "AuthenticationError" {
-		t.Errorf("with a wrong password: %+v", r)
+	// PowerShell reports both under one id and category.
+	for name, test := range map[string]struct{ id, password, want string }{
+		"a wrong password":             {machine, "wrong", "InvalidCredential AuthenticationError"},
+		"a guest that does not listen": {"00000000-0000-0000-0000-000000000000", secret, "PSSessionStateBroken,Invoke-Command OpenError"},
+	} {
+		r := guest(test.id, test.password)
+		if r.State != hostagent.Failed || len(r.Errors) != 1 || r.Errors[0].FullyQualifiedErrorID+" "+r.Errors[0].Category != test.want {
+			t.Errorf("%s: %+v, want %s", name, r, test.want)
+		}
 	}
 }
 

@@ -133,8 +133,11 @@ function Invoke-Command {
     [CmdletBinding()]
     param([guid] $VMId, [pscredential] $Credential, [object[]] $ArgumentList, [scriptblock] $ScriptBlock)
     if ($Credential.GetNetworkCredential().Password -cne 'right') {
-        $PSCmdlet.ThrowTerminatingError([Management.Automation.ErrorRecord]::new([Exception]::new('The credential is invalid.'), 'InvalidCredential', 'AuthenticationError', $VMId))
-    }
+        $why = [Management.Automation.Remoting.PSDirectException]::new('The credential is invalid.')
+    } elseif ($VMId -eq [guid]::Empty) { # one in which nothing listens
+        $why = [Management.Automation.Remoting.PSRemotingDataStructureException]::new('A remote session might have ended.')
+    } else { $why = $null }
+    if ($why) { $PSCmdlet.ThrowTerminatingError([Management.Automation.ErrorRecord]::new($why, 'PSSessionStateBroken', 'OpenError', "$VMId")) }
     if ($ArgumentList.Count -ne 2 -or $ArgumentList[0] -isnot [string] -or $ArgumentList[0] -match 'right|other') { throw 'a secret is in the text' }
     foreach ($secret in $ArgumentList[1]) { if ($secret -isnot [securestring] -and $secret -isnot [pscredential]) { throw 'text is among the secrets' } }
     $guest = [PowerShell]::Create([initialsessionstate]::CreateDefault2())

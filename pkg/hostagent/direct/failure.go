@@ -15,9 +15,9 @@ import (
 // PowerShell 5.1, which does not look at the machine's state. CommandNotFoundException is the executor's.
 //
 // A refused account has the id PSSessionStateBroken in all of them, the category OpenError, and is told from every other broken
-// session by its exception alone, a PSDirectException (RemoteSessionHyperVSocket.cs; error records that people published). An
-// error as we get it names no exception, so who runs Invoke-Command says InvalidCredential in its place, as early builds of
-// Windows PowerShell 5 did.
+// session by its exception alone, a PSDirectException (RemoteSessionHyperVSocket.cs; error records that people published).
+// Invoke-GuestBatch, which sees the exception, says InvalidCredential and AuthenticationError in its place; early builds of
+// Windows PowerShell 5 said the former themselves.
 var beforeSession = map[string]hostagent.Class{
 	"InvalidVMIdNotSingle":     hostagent.NotFound,
 	"InvalidVMState":           hostagent.Busy,

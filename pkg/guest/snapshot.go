@@ -55,7 +55,7 @@ type Member struct {
 	Adapters   []Adapter
 	// Features are those of the asked features that are installed.
 	Features []string
-	// Administrators are the SIDs in the local group Administrators.
+	// Administrators are the SIDs in the local group Administrators; none while Windows cannot tell.
 	Administrators []string
 	Disks          []Disk
 	// ClusterService is the state of the cluster service on this member.

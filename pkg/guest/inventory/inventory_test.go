@@ -146,7 +146,14 @@ func TestMemberUnread(t *testing.T) {
 			t.Errorf("%s: class %s, want %s", call, got, class.want)
 		}
 	}
+	failures := nothing()
+	failures["administrators"] = "NotSpecified"
 	values := files1()
+	delete(values, "administrators")
+	if m, err := inventory.DecodeMember(features, answer(t, batch, values, failures)); err != nil || !m.Answered || m.Administrators != nil {
+		t.Errorf("a member whose domain does not answer is %+v, %v", m, err)
+	}
+	values = files1()
 	values["addresses"] = `[{"InterfaceIndex": 7, "IPAddress": "ten", "PrefixLength": 24}]`
 	if _, err := inventory.DecodeMember(features, answer(t, batch, values, nothing())); !errors.Is(err, hostagent.Protocol) {
 		t.Errorf("an address that is none: %v", err)

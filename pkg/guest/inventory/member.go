@@ -29,9 +29,10 @@ func MemberState(vmID string, features []string) hostagent.Batch {
 	return read(vmID, calls...)
 }
 
-// needed are the calls that every Windows answers once its set-up is over.
+// needed are the calls that every Windows answers once its set-up is over. Who its administrators are it cannot tell while its
+// domain does not answer ("Get-LocalGroupMember").
 var needed = []string{
-	"os", "computer", "service", "adapters", "addresses", "interfaces", "servers", "registrations", "administrators", "disks", "places", "shares",
+	"os", "computer", "service", "adapters", "addresses", "interfaces", "servers", "registrations", "disks", "places", "shares",
 }
 
 // DecodeMember reads the answer to MemberState for the same features. While Windows is being set up only SettingUp, Build and

@@ -63,6 +63,10 @@ func (p *planner) heartbeat(s *settings, c *guest.Cluster) {
 
 // networks names the cluster's networks and says what they are for. One of which it is not known whose it is stays as it is.
 func (p *planner) networks(s *settings, c *guest.Cluster) {
+	names := map[string]string{}
+	for _, n := range c.Networks {
+		names[n.ID] = n.Name
+	}
 	byID := slices.SortedFunc(slices.Values(c.Networks), func(a, b guest.Network) int { return strings.Compare(a.ID, b.ID) })
 	for _, n := range byID {
 		candidates := p.networksIn(n.Subnet)
@@ -75,11 +79,22 @@ func (p *planner) networks(s *settings, c *guest.Cluster) {
 		}
 		name := want.Name
 		if p.spansSubnets(want, c) {
-			// Names are unique in a cluster.
 			name = n.Name
 		}
-		if n.Name != name || n.Role != role {
+		if names[n.ID] != name || n.Role != role {
+			s.stepAside(n.ID, name, byID, names)
 			s.add("set up network "+want.Name, cmdlet.SetNetwork(s.id("network"), n.ID, name, role))
+			names[n.ID] = name
+		}
+	}
+}
+
+// stepAside takes a name from the network that has it: names are unique in a cluster, and two may have each other's.
+func (s *settings) stepAside(id, name string, networks []guest.Network, names map[string]string) {
+	for _, other := range networks {
+		if other.ID != id && strings.EqualFold(names[other.ID], name) {
+			names[other.ID] += " (" + other.ID + ")"
+			s.add("rename network "+name, cmdlet.SetNetwork(s.id("aside"), other.ID, names[other.ID], other.Role))
 		}
 	}
 }

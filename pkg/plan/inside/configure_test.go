@@ -42,6 +42,14 @@ func TestConfigure(t *testing.T) {
 		"a scale-out file server":  {plan: nil, differs: func(s *stage) { s.seen.Cluster.SameSubnetThreshold = 10; s.want.ScaleOut = true }},
 		"a network was renamed":    {plan: []string{"configure: Set-ClusterNetworkRole -Id net-1 -Name client -Role 3"}, differs: func(s *stage) { s.seen.Cluster.Networks[0].Name = "lan" }},
 		"a network serves clients": {plan: []string{"configure: Set-ClusterNetworkRole -Id net-2 -Name cluster -Role 1"}, differs: func(s *stage) { s.seen.Cluster.Networks[1].Role = 3 }},
+		"networks have each other's names": {
+			plan: []string{
+				"configure: Set-ClusterNetworkRole -Id net-2 -Name client (net-2) -Role 1",
+				"configure: Set-ClusterNetworkRole -Id net-1 -Name client -Role 3",
+				"configure: Set-ClusterNetworkRole -Id net-2 -Name cluster -Role 1",
+			},
+			differs: func(s *stage) { s.seen.Cluster.Networks[0].Name, s.seen.Cluster.Networks[1].Name = "cluster", "client" },
+		},
 		"a network is nobody's": {plan: nil, differs: func(s *stage) {
 			s.seen.Cluster.Networks = append(s.seen.Cluster.Networks, guest.Network{Name: "backup", ID: "net-3", Role: 3, Subnet: netip.MustParsePrefix("10.9.0.0/16")})
 		}},

@@ -211,7 +211,8 @@ func (p *planner) join(w *work) {
 	}
 	missing, found := p.missingAdministrators(w.seen)
 	if p.joined(w.seen) {
-		if len(missing) > 0 {
+		// Without any it could not tell them.
+		if len(missing) > 0 && len(w.seen.Administrators) > 0 {
 			w.add(v1alpha1.ReasonRepairing, "add its administrators", cmdlet.AddAdministrators(w.id("administrators"), missing...))
 		}
 		return

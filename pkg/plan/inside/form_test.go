@@ -87,7 +87,8 @@ func TestValidation(t *testing.T) {
 		"it runs":          {plan: []string{"wait (Validating): Windows' own tests of the members are running"}, differs: func(s *stage) { run(s, hyperv.WorkRunning, nil) }},
 		"another one runs": {plan: []string{"wait (Validating): Windows' own tests of the members are running"}, differs: func(s *stage) { s.seen.Validation = &guest.Validation{ID: "other", State: hyperv.WorkRunning} }},
 		"it could not run": {plan: []string{
-			"block (ValidationFailed): Windows' own tests of the members could not be run and are run again later: The RPC server is unavailable.",
+			"validate: validate FILES-1, FILES-2 (Validating)",
+			"block (ValidationFailed): Windows' own tests of the members could not be run and are run again: The RPC server is unavailable.",
 		}, differs: func(s *stage) { run(s, hyperv.WorkFailed, nil) }},
 		"it is not recorded": {plan: []string{"wait (Validating): recording the verdict of the validation"}, differs: func(s *stage) { run(s, hyperv.WorkCompleted, &guest.Report{Disks: tested(s)}) }},
 		"it passed":          {plan: []string{"form: form cluster FILES-CL of FILES-1, FILES-2 (Forming)"}, differs: func(s *stage) { verdict(s, guest.Report{Disks: tested(s)}) }},

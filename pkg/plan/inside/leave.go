@@ -195,9 +195,9 @@ func (p *planner) actor(teller, apart Member) (Member, bool) {
 	return Member{}, false
 }
 
-// owns reports whether a node has roles.
+// owns reports whether a node has something that runs.
 func owns(n guest.Node, c *guest.Cluster) bool {
-	return slices.ContainsFunc(c.Groups, func(g guest.Group) bool { return strings.EqualFold(g.OwnerNode, n.Name) })
+	return slices.ContainsFunc(c.Groups, func(g guest.Group) bool { return strings.EqualFold(g.OwnerNode, n.Name) && g.State != "Offline" })
 }
 
 // forget removes the computer objects of members that have left the cluster.

@@ -71,7 +71,9 @@ func (p *planner) passed() bool {
 	case told == nil || told.ID != run:
 		p.validate(run)
 	case told.State == hyperv.WorkFailed:
-		p.block(v1alpha1.ReasonValidationFailed, "Windows' own tests of the members could not be run and are run again later: %s", strings.Join(strings.Fields(told.Error), " "))
+		// One that did not run to its end is run again under the same name.
+		p.block(v1alpha1.ReasonValidationFailed, "Windows' own tests of the members could not be run and are run again: %s", strings.Join(strings.Fields(told.Error), " "))
+		p.validate(run)
 	default:
 		p.wait(v1alpha1.ReasonValidating, "recording the verdict of the validation")
 	}

@@ -27,6 +27,35 @@ func (g *gathered) insideFindings(f status.Findings, next plan.Wait) {
 	f.Informing[v1alpha1.ConditionSurvivesHostLoss] = g.survivesHostLoss(next)
 }
 
+// stage is what is being done to bring the inside about the first time, in so few words that each is one write of a status: which
+// member is at which step of it is told by events. It is false before the machines are there, and after the first time.
+func (g *gathered) stage() (plan.Wait, bool) {
+	want := g.inside
+	one := func(holds func(inside.Member) bool) bool {
+		return slices.ContainsFunc(want.Members, func(m inside.Member) bool { return !m.Leaving && holds(m) })
+	}
+	switch {
+	case want.Deleting || one(func(m inside.Member) bool { return m.VMID == "" }):
+		return plan.Wait{}, false
+	case one(func(m inside.Member) bool { return !m.SetUp }):
+		return plan.Wait{Reason: v1alpha1.ReasonSettingUp, Message: "setting up Windows in the members"}, true
+	case !want.Clustered:
+		return plan.Wait{}, false
+	case want.Domain != nil && one(func(m inside.Member) bool { return m.ObjectGUID == "" }):
+		return plan.Wait{Reason: v1alpha1.ReasonJoiningDomain, Message: "joining the members to " + want.Domain.Name}, true
+	case want.ClusterID == "":
+		return plan.Wait{Reason: v1alpha1.ReasonForming, Message: "validating the members and forming " + want.ClusterName}, true
+	case g.gc.Status.FailoverCluster == nil || g.gc.Status.FailoverCluster.Witness == nil || !g.rolesAreMade():
+		return plan.Wait{Reason: v1alpha1.ReasonConfiguringCluster, Message: "giving " + want.ClusterName + " its disks, witness and roles"}, true
+	default:
+		return plan.Wait{}, false
+	}
+}
+
+func (g *gathered) rolesAreMade() bool {
+	return !slices.ContainsFunc(g.inside.Roles, func(r inside.Role) bool { return r.ObjectGUID == "" && g.inside.Domain != nil })
+}
+
 // undecided is what is told while the cluster inside cannot be seen, or was never formed.
 func (g *gathered) undecided(next plan.Wait) status.Fact {
 	if g.inside.ClusterID == "" {

@@ -200,6 +200,14 @@ func (g *gathered) summary(s v1alpha1.GuestClusterStatus) v1alpha1.GuestClusterS
 	}
 }
 
+// atStage is the stage as what is being done.
+func (g *gathered) atStage() []plan.Wait {
+	if stage, ok := g.stage(); ok {
+		return []plan.Wait{stage}
+	}
+	return nil
+}
+
 // tolerates is empty for what is not known, never 0.
 func tolerates(hostFailures *int32) string {
 	if hostFailures == nil {
@@ -217,7 +225,7 @@ func (g *gathered) findings(out execute.Outcome, s v1alpha1.GuestClusterStatus) 
 	}
 	f := status.Findings{
 		Declared: g.gc.ConditionTypes(), Parts: map[v1alpha1.ConditionType]status.Fact{}, Informing: map[v1alpha1.ConditionType]status.Fact{},
-		Doing:  slices.Concat(g.waits, waits, g.plan.Waits),
+		Doing:  slices.Concat(g.waits, g.atStage(), waits, g.plan.Waits),
 		Blocks: slices.Concat(g.blocks, g.plan.Blocks, blocks), Paused: g.hosts.Paused(g.gc.Spec.Management),
 	}
 	if !g.gc.DeletionTimestamp.IsZero() && len(f.Doing) == 0 {
@@ -339,9 +347,15 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 }
 
 func (g *gathered) memberReady(m v1alpha1.MemberStatus, next plan.Wait) status.Fact {
+	stage, beginning := g.stage()
+	runs := m.State == "Running" || m.State == "Migrating"
 	switch {
-	case m.State == "Running" || m.State == "Migrating":
+	case runs && m.SetUp == v1alpha1.SetUpComplete:
 		return status.True(v1alpha1.ReasonSucceeded, "")
+	case beginning && (runs || m.State == stateStarting):
+		return status.False(stage.Reason, stage.Message)
+	case runs:
+		return status.False(v1alpha1.ReasonSettingUp, "setting up Windows in "+m.Name)
 	case g.deletion() != plan.NotDeleting:
 		return status.False(next.Reason, next.Message)
 	}

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/test/powershell"
@@ -43,6 +44,9 @@ func (s *site) checkCalls() {
 	defer collected.Unlock()
 	for _, sent := range batchesOf(s.world.Journal(0)) {
 		build := s.builds[sent.Target.Host]
+		if sent.Target.VM != "" {
+			build = hyperv.Build2022 // the image's
+		}
 		Expect(build).NotTo(BeZero(), "build of %s", sent.Target.Host)
 		_, err := surface.BindBatch(sent, build)
 		Expect(err).NotTo(HaveOccurred(), "on Windows build %d: %+v", build, sent.Calls)
@@ -58,16 +62,23 @@ func (s *site) checkCalls() {
 
 // batchesOf puts the batches of a journal together again, without those whose beginning is not kept any more.
 func batchesOf(journal []hypervsim.Entry) []hostagent.Batch {
-	type number struct{ session, batch int }
+	type number struct {
+		session, batch int
+		vm             string
+	}
 	all := map[number]*hostagent.Batch{}
 	var out []*hostagent.Batch
 	for _, e := range journal {
-		n := number{e.Session, e.Batch}
-		if e.Call == nil {
+		n := number{e.Session, e.Batch, e.VM}
+		if e.Call == nil || e.Call.Cmdlet == "Invoke-GuestBatch" {
+			// What was sent into a guest has entries of its own.
 			continue
 		}
 		if e.Index == 0 {
-			all[n] = &hostagent.Batch{Target: hostagent.Target{Host: e.Host}, Logon: e.Logon, OnError: e.OnError}
+			all[n] = &hostagent.Batch{Target: hostagent.Target{Host: e.Host, VM: e.VM}, Logon: e.Logon, OnError: e.OnError}
+			if e.Logon == hostagent.LogonExplicit {
+				all[n].Credential = &hostagent.Credential{User: "somebody"}
+			}
 			out = append(out, all[n])
 		}
 		if b := all[n]; b != nil {

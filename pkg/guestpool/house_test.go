@@ -166,7 +166,11 @@ func (h *house) answer(b hostagent.Batch) (results hostagent.Results, hangs bool
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var names []string
-	for _, c := range b.Calls {
+	for i, c := range b.Calls {
+		if i > 0 && b.OnError == hostagent.Stop && results[i-1].State == hostagent.Failed {
+			results = append(results, hostagent.Result{ID: c.ID, State: hostagent.NotRun})
+			continue
+		}
 		inside, _ := c.Carried()
 		id := string(c.Parameters["VMId"].(hostagent.Text))
 		w := h.guests[id]

@@ -149,25 +149,38 @@ func (p *Pool) tell(changed []string) {
 	}
 }
 
-// askHost asks guests of one host: in one batch, apart from those that are asked apart. It waits for all of them, and calls
-// over once the common batch is.
+// askHost asks guests of one host: in one batch, apart from those that hang; the domain is asked after that, since its guest is
+// asked in it. It waits for all of them, and calls over once the common batch is.
 func (p *Pool) askHost(ctx context.Context, hosts Hosts, host string, asks []*ask, over func()) {
+	var together, hanging, domain []*ask
 	p.mu.Lock()
-	var together, apart []*ask
 	for _, a := range asks {
-		if a.apart() {
-			apart = append(apart, a)
-		} else {
+		switch {
+		case a.directory != nil:
+			domain = append(domain, a)
+		case a.member.hangs:
+			hanging = append(hanging, a)
+		default:
 			together = append(together, a)
 		}
 	}
 	p.mu.Unlock()
 	var wait sync.WaitGroup
-	wait.Go(func() { p.askApart(ctx, hosts, apart) })
+	wait.Go(func() { p.askApart(ctx, hosts, hanging) })
 	unheard := p.askTogether(ctx, hosts, host, together)
 	over()
-	p.askApart(ctx, hosts, unheard)
+	p.askApart(ctx, hosts, append(unheard, p.stillOpen(domain)...))
 	wait.Wait()
+}
+
+// stillOpen leaves out asks whose account was refused meanwhile.
+func (p *Pool) stillOpen(asks []*ask) []*ask {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(asks, func(a *ask) bool {
+		c := p.choose(a.member, a.want)
+		return !c.ok || c.digest != a.as.digest
+	})
 }
 
 // askTogether asks guests in one batch. It gives those to ask apart: all of them when the batch ended without an answer,
@@ -226,14 +239,11 @@ type answer struct {
 
 // send asks guests of one host in one batch. An error is about all of them.
 func (p *Pool) send(ctx context.Context, hosts Hosts, host string, asks []*ask) ([]answer, error) {
-	b := hostagent.Batch{Target: hostagent.Target{Host: host}, OnError: hostagent.Continue}
-	for i, a := range asks {
-		call, err := direct.Wrap(strconv.Itoa(i), a.as.credential, a.batch())
-		if err != nil {
-			return nil, err
-		}
-		b.Calls = append(b.Calls, call)
+	calls, err := wrapAll(asks)
+	if err != nil {
+		return nil, err
 	}
+	b := hostagent.Batch{Target: hostagent.Target{Host: host}, OnError: hostagent.Continue, Calls: calls}
 	ctx, cancel := context.WithTimeout(ctx, guestTimeout+time.Duration(len(asks)-1)*guestExtra)
 	defer cancel()
 	results, err := hosts.Run(ctx, b)
@@ -243,11 +253,27 @@ func (p *Pool) send(ctx context.Context, hosts Hosts, host string, asks []*ask) 
 	if err != nil {
 		return nil, err
 	}
+	return unwrapAll(asks, results), nil
+}
+
+func wrapAll(asks []*ask) ([]hostagent.Call, error) {
+	calls := make([]hostagent.Call, len(asks))
+	for i, a := range asks {
+		call, err := direct.Wrap(strconv.Itoa(i), a.as.credential, a.batch())
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = call
+	}
+	return calls, nil
+}
+
+func unwrapAll(asks []*ask, results hostagent.Results) []answer {
 	answers := make([]answer, len(asks))
 	for i, a := range asks {
 		answers[i].results, answers[i].err = direct.Unwrap(a.batch(), results.ByID(strconv.Itoa(i)))
 	}
-	return answers, nil
+	return answers
 }
 
 // takeAll takes in what became of asks, tells who differs, and asks what they lead to. An error is about all of them. What

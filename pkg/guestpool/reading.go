@@ -22,8 +22,10 @@ type reading struct {
 	no int
 	// poll is whether it is one of the polls, which leave some out.
 	poll bool
-	// written is the machine that was just written to; only it is asked about itself.
-	written string
+	// written is the machine that was just written to; only it is asked about itself. namesDiffer is whether the domain is to be
+	// asked too.
+	written     string
+	namesDiffer bool
 	// busy are the hosts that are still at an earlier poll's questions.
 	busy map[string]bool
 	asks []*ask
@@ -253,6 +255,8 @@ func (r *reading) asksDomain() bool {
 		return true
 	case s.directoryClosed:
 		return false
+	case r.written != "":
+		return r.namesDiffer
 	default:
 		return !r.poll || s.directory == nil || s.turn%slowTurn == 0
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"guestclustering.io/operator/pkg/guest/inventory"
 	"guestclustering.io/operator/pkg/guestpool"
 	"guestclustering.io/operator/pkg/hostagent"
 )
@@ -41,7 +42,7 @@ func TestRunReadsWhatItChanged(t *testing.T) {
 		if m, _ := s.Member("a"); s.Cluster == nil || s.Cluster.Teller != "a" || m.ClusterService != "Running" {
 			t.Errorf("when Run returns the cluster is %+v and the member %+v", s.Cluster, m)
 		}
-		b.expect("batches", []string{"hv01: SQL-A(Set-Disk)", "hv01: SQL-A(itself cluster)"}, b.batches())
+		b.expect("batches", []string{"hv01: SQL-A(Set-Disk) SQL-A(itself cluster)"}, b.batches())
 
 		read := step("b")
 		read.Calls[0].Cmdlet = "Get-Disk"
@@ -62,7 +63,77 @@ func TestRunOnAMemberThatIsNoNode(t *testing.T) {
 		if _, err := b.pool.Run(t.Context(), "sql", step("c")); err != nil {
 			t.Fatal(err)
 		}
-		b.expect("batches", []string{"hv01: SQL-A(cluster) SQL-C(itself)", "hv01: SQL-C(Set-Disk)"}, b.batches())
+		b.expect("batches", []string{"hv01: SQL-A(cluster) SQL-C(Set-Disk) SQL-C(itself)"}, b.batches())
+		if _, err := b.pool.Run(t.Context(), "sql", step("b")); err != nil {
+			t.Fatal(err)
+		}
+		b.expect("batches on a node", []string{"hv02: SQL-B(Set-Disk) SQL-B(itself cluster)"}, b.batches())
+	})
+}
+
+func TestAGuestThatRestartsIsReadApart(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		b.set("sql", true, "a", "b")
+		b.batches()
+		restart := step("a")
+		restart.Calls[0].Cmdlet = "Restart-Computer"
+		b.with(func() {
+			w := b.guests["a"]
+			w.does = func() { w.hangs = true }
+		})
+		results, err := b.pool.Run(t.Context(), "sql", restart)
+		if err != nil || results.Err() != nil {
+			t.Errorf("got %+v, %v: what hangs after it says nothing of a step that was answered", results, err)
+		}
+		b.expect("batches", []string{"hv01: SQL-A(Restart-Computer)", "hv01: SQL-A(itself cluster)"}, b.batches())
+		b.expect("SQL-A", "Timeout", states(b.pool.Latest("sql"))["a"])
+	})
+}
+
+func TestTheDomainIsAskedAfterWhatTakesANameThere(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		b.guests["b"].features = []string{"RSAT-AD-PowerShell"}
+		b.set("sql", true, "a", "b")
+		b.change("sql", func(s *guestpool.Subject) {
+			s.Questions.Features = []string{"RSAT-AD-PowerShell"}
+		})
+		b.change("sql", func(s *guestpool.Subject) {
+			s.Questions.Directory = &inventory.DirectoryQuestions{Domain: "corp.example"}
+		})
+		if b.pool.Latest("sql").Directory == nil {
+			t.Fatal("the domain was not asked")
+		}
+		b.batches()
+		for cmdlet, asked := range map[string]bool{"Set-Disk": false, "New-Cluster": true, "Add-Computer": true} {
+			s := step("a")
+			s.Calls[0].Cmdlet = cmdlet
+			if _, err := b.pool.Run(t.Context(), "sql", s); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"hv01: SQL-A(" + cmdlet + ") SQL-A(itself cluster)"}
+			if asked {
+				want = append(want, "hv02: SQL-B(domain)")
+			}
+			b.expect(cmdlet, want, b.batches())
+		}
+	})
+}
+
+func TestARefusalOfAStepCounts(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		b.set("sql", true, "a", "b")
+		b.with(func() { b.guests["a"].passwords[local], b.guests["a"].tries = "another", 0 })
+		for range 2 {
+			if _, err := b.pool.Run(t.Context(), "sql", step("a")); !errors.Is(err, hostagent.Unauthenticated) {
+				t.Errorf("got %v, want Unauthenticated", err)
+			}
+		}
+		b.poll()
+		b.with(func() { b.expect("sessions", 1, b.guests["a"].tries) })
+		b.expect("SQL-A", "refused Local", states(b.pool.Latest("sql"))["a"])
 	})
 }
 
@@ -75,7 +146,7 @@ func TestRunFollowsAMachine(t *testing.T) {
 		if _, err := b.pool.Run(t.Context(), "sql", step("a")); err != nil {
 			t.Fatal(err)
 		}
-		b.expect("batches", []string{"hv01: SQL-A(Set-Disk)", "hv02: SQL-A(Set-Disk)", "hv02: SQL-A(itself cluster)"}, b.batches())
+		b.expect("batches", []string{"hv01: SQL-A(Set-Disk)", "hv02: SQL-A(Set-Disk) SQL-A(itself cluster)"}, b.batches())
 		b.with(func() { b.expect("it ran", []string{"Set-Disk"}, b.guests["a"].ran) })
 
 		b.with(func() { b.guests["a"].host, b.refreshed = "nowhere", 0 })
@@ -116,7 +187,7 @@ func TestAnUnknownOutcomeIsReadAndNotRepeated(t *testing.T) {
 		if !errors.Is(err, hostagent.OutcomeUnknown) {
 			t.Errorf("got %v, want OutcomeUnknown", err)
 		}
-		b.expect("batches", []string{"hv01: SQL-A(Set-Disk)", "hv01: SQL-A(itself cluster)"}, b.batches())
+		b.expect("batches", []string{"hv01: SQL-A(Set-Disk) SQL-A(itself cluster)", "hv01: SQL-A(itself cluster)"}, b.batches())
 	})
 }
 

@@ -8,28 +8,6 @@ import (
 	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
-// guestService is what runs in guests beside Windows itself: the cluster service. It is told, with the world locked, what
-// becomes of the machines, and makes its own events with World.after.
-type guestService interface {
-	// booted is when Windows is up in a machine, after a start or a restart.
-	booted(*machine)
-	// shuttingDown is when Windows begins to shut down or restart in good order.
-	shuttingDown(*machine)
-	// stopped is when Windows runs no more: after shutting down, or at once with the machine's or its host's power. A machine
-	// that is saved counts as stopped, and as booted when it runs again.
-	stopped(*machine)
-	// changed is when something else may be different: a network, a disk, a place, the domain, a call's effect.
-	changed()
-}
-
-// noService is a world whose guests run nothing.
-type noService struct{}
-
-func (noService) booted(*machine)       {}
-func (noService) shuttingDown(*machine) {}
-func (noService) stopped(*machine)      {}
-func (noService) changed()              {}
-
 // guestPhase is what goes on in a machine that runs.
 type guestPhase string
 

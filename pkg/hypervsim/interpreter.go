@@ -228,7 +228,11 @@ func (w *World) carryOut(cmd command, c *call, r *run, e *Entry) bool {
 	}
 	c.report(err)
 	c.settle(e)
-	if len(c.effects) > 0 {
+	switch {
+	case len(c.effects) == 0:
+	case c.guest != nil:
+		w.services.changed(c.guest.machine)
+	default:
 		w.services.changed()
 	}
 	if rule != nil && rule.Kind == DropAfter {

@@ -152,8 +152,8 @@ func (p *Prompt) Look(h Handle) (Live, error) {
 	return p.live.expose(o, 0), nil
 }
 
-// Set sets a property of an object, as far as one can be set: a group's AntiAffinityClassNames. An error of Windows'
-// own is a *hostagent.CallError.
+// Set sets a property of an object, as far as one can be set: a group's AntiAffinityClassNames, and in a cluster inside a guest a
+// resource's Name, a network's Name and Role, and the cluster's thresholds. An error of Windows' own is a *hostagent.CallError.
 func (p *Prompt) Set(h Handle, property string, value []string) error {
 	w := p.session.world
 	w.mu.Lock()
@@ -163,7 +163,10 @@ func (p *Prompt) Set(h Handle, property string, value []string) error {
 		return errNoObject
 	}
 	g, ok := o.(view[*group])
-	if !ok || !strings.EqualFold(property, "AntiAffinityClassNames") {
+	if !ok {
+		return p.setInner(o, property, value)
+	}
+	if !strings.EqualFold(property, "AntiAffinityClassNames") {
 		return fmt.Errorf("%w: %s", errNoProperty, property)
 	}
 	c := w.newCall(p.session, "Get-ClusterGroup")
@@ -177,6 +180,22 @@ func (p *Prompt) Set(h Handle, property string, value []string) error {
 	}
 	g.of.classNames = slices.Clone(value)
 	w.record(Entry{Host: c.host.name, Session: p.session.id, Effect: fmt.Sprintf("set AntiAffinityClassNames of %s to %q", g.text, value)})
+	return nil
+}
+
+// setInner sets a property of an object of a cluster inside a guest.
+func (p *Prompt) setInner(o object, property string, value []string) error {
+	effect, err := setInner(o, property, value)
+	if errors.Is(err, errNoProperty) {
+		return err
+	}
+	if err != nil {
+		failure := asCallError("", asInner(err))
+		return &failure
+	}
+	w := p.session.world
+	w.record(Entry{Host: p.session.host.name, Session: p.session.id, Effect: effect})
+	w.services.changed()
 	return nil
 }
 

@@ -43,10 +43,10 @@ type World struct {
 	migrations []*migration
 
 	// domain is the one that guests may join, or nil; services are told what becomes of guests.
-	domain   *windows.Domain
-	network  guestNetwork
-	services guestService
-	guestSeq int
+	domain               *windows.Domain
+	network              guestNetwork
+	services             *clusterServices
+	guestSeq, guestOrder int
 
 	idSeed      string
 	idCount     int
@@ -66,10 +66,11 @@ type World struct {
 func New(model Model, clock Clock) (*World, error) {
 	w := &World{
 		clock: clock, durations: model.Durations, closed: make(chan struct{}), nudge: make(chan struct{}, 1),
-		name: model.ClusterName, byID: map[string]*machine{}, secrets: newMarker(), services: noService{},
+		name: model.ClusterName, byID: map[string]*machine{}, secrets: newMarker(),
 		idSeed: fmt.Sprintf("%s %d", model.ClusterName, clock.Now().UnixNano()),
 	}
 	w.idle = sync.NewCond(&w.mu)
+	w.services = newClusterServices(w)
 	w.id = w.newID()
 	_, w.runs = clock.realUntil(clock.Now())
 	if err := w.populate(model); err != nil {

@@ -47,6 +47,9 @@ const (
 	ResourceOnlinePending ResourceState = "OnlinePending"
 )
 
+// Cluster is the resource's cluster.
+func (r *Resource) Cluster() *Cluster { return r.Group.cluster }
+
 // add gives a group a resource, offline.
 func (g *Group) add(name string, kind ResourceType, properties map[string]string, dependsOn ...*Resource) *Resource {
 	r := &Resource{

@@ -162,11 +162,11 @@ func (c *guestComputer) Domain() string {
 	return c.machine.guest.system.DomainName()
 }
 
-// Condition is Frozen at the end of a live migration.
+// Condition is Frozen at the end of a live migration. A guest without the feature has no cluster service.
 func (c *guestComputer) Condition() failover.Condition {
 	m := c.machine
 	switch {
-	case m.removed || m.guest.phase != guestUp:
+	case m.removed || m.guest.phase != guestUp || m.guest.system.Feature(windows.FailoverClustering) != windows.Installed:
 		return failover.Off
 	case m.standsStill():
 		return failover.Frozen

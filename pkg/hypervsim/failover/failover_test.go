@@ -118,6 +118,25 @@ func TestBackBeforeItWasMissed(t *testing.T) {
 	}
 }
 
+func TestRenamedComputerIsNoNode(t *testing.T) {
+	t.Parallel()
+	l := newLab(2, 0)
+	c := l.form(t, "share")
+	c.Stop(c.Node("B"))
+	l.computers[1].name = "C"
+	c.Start(c.Node("B"))
+	l.advance(time.Minute)
+	if c.Node("C") != nil || c.Node("B").State() != Down {
+		t.Errorf("the node of a renamed computer is %s", c.Node("B").State())
+	}
+	l.computers[1].name = "b"
+	c.Start(c.Node("B"))
+	l.advance(time.Minute)
+	if c.Node("B").State() != Up {
+		t.Errorf("with its old name it is %s", c.Node("B").State())
+	}
+}
+
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	l := newLab(3, 1)

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,7 +10,9 @@ import (
 type Node struct {
 	Computer Computer
 	cluster  *Cluster
-	number   int
+	// name is what the computer was called when it became a node.
+	name   string
+	number int
 	// weight is NodeWeight: 1, or 0 for a node that was given no vote.
 	weight  int
 	service service
@@ -63,8 +66,8 @@ const (
 	Joining State = "Joining"
 )
 
-// Name is the computer's.
-func (n *Node) Name() string { return n.Computer.Name() }
+// Name is the node's: that of the computer when it became one.
+func (n *Node) Name() string { return n.name }
 
 // Cluster is the node's cluster.
 func (n *Node) Cluster() *Cluster { return n.cluster }
@@ -120,7 +123,7 @@ func (n *Node) DynamicWeight() int {
 // addNode makes a computer a node, whose service does not run yet.
 func (c *Cluster) addNode(computer Computer) *Node {
 	c.nodeSeq++
-	n := &Node{Computer: computer, cluster: c, number: c.nodeSeq, weight: 1}
+	n := &Node{Computer: computer, cluster: c, name: computer.Name(), number: c.nodeSeq, weight: 1}
 	c.Nodes = append(c.Nodes, n)
 	return n
 }
@@ -160,13 +163,18 @@ func (c *Cluster) Evict(n *Node) error {
 	return nil
 }
 
-// Start starts the service of a node: it joins, or waits until there are enough nodes to form the cluster.
+// Start starts the service of a node: it joins, or waits until there are enough nodes to form the cluster. On a computer that
+// has another name since it does not start.
 func (c *Cluster) Start(n *Node) {
 	if n.gone {
 		// It is back before it was missed.
 		c.regroupNow()
 	}
 	if n.ServiceRuns() {
+		return
+	}
+	if !strings.EqualFold(n.name, n.Computer.Name()) {
+		c.say("the service of node %s does not start: the computer is named %s", n.name, n.Computer.Name())
 		return
 	}
 	c.startAfter(n, c.timing.Join)

@@ -179,7 +179,7 @@ func mentions(arg any, part string) bool {
 }
 
 // interfere does a rule's fault to a call, and says whether the call still runs.
-func (w *World) interfere(rule *faultRule, r *run, c *call, e *Entry) bool {
+func (w *World) interfere(rule *faultRule, c *call, e *Entry) bool {
 	if rule == nil {
 		return true
 	}

@@ -31,7 +31,9 @@ const (
 type guest struct {
 	// system is its Windows: made at the first start from the disk that it starts from, and kept as long as the machine.
 	system *windows.System
-	phase  guestPhase
+	// order numbers the systems in the order of their first starts.
+	order int
+	phase guestPhase
 	// next is the end of the phase, if it ends by itself.
 	next *event
 	// booted is when it was started last, answersFrom when its heartbeat begins after that.
@@ -91,6 +93,8 @@ func (w *World) install(m *machine) *windows.System {
 		if d.shared || f == nil || f.disk == nil || f.disk.windows == 0 {
 			continue
 		}
+		w.guestOrder++
+		m.guest.order = w.guestOrder
 		return windows.New(f.disk.windows, m.id, f.disk.files, f.disk.restartFor)
 	}
 	return nil
@@ -125,6 +129,7 @@ func (w *World) welcome(m *machine) {
 func (w *World) isUp(m *machine) {
 	m.guest.phase = guestUp
 	w.happened("Windows is up in VM " + m.name)
+	w.plug(m)
 	if w.reachesDomain(m) {
 		m.guest.system.ApplyPolicy()
 	}

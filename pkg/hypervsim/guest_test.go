@@ -78,9 +78,9 @@ func (f fixture) insideAs(id string, as hostagent.Credential, batch hostagent.Ba
 		return nil, err
 	}
 	var results hostagent.Results
-	if err := json.Unmarshal([]byte(outer[0].Values[0].Text("Results")), &results); err != nil {
-		f.Fatal(err)
-	}
+	decoder := json.NewDecoder(strings.NewReader(outer[0].Values[0].Text("Results")))
+	decoder.UseNumber()
+	f.ok(decoder.Decode(&results))
 	return results, nil
 }
 
@@ -101,8 +101,7 @@ func (f fixture) mustInside(id string, as hostagent.Credential, calls ...hostage
 
 // refusal is how PowerShell Direct refuses, or empty.
 func refusalOf(err error) string {
-	var call *hostagent.CallError
-	if errors.As(err, &call) {
+	if call, ok := errors.AsType[*hostagent.CallError](err); ok {
 		return call.FullyQualifiedErrorID
 	}
 	return fmt.Sprint(err)

@@ -1,7 +1,6 @@
 package hypervsim
 
 import (
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +31,7 @@ func (w *World) devices(m *machine) []windows.Device {
 		}
 	}
 	if len(others) > 1 {
-		h := sha256.Sum256([]byte(m.id))
-		from := int(h[0]) % len(others)
+		from := m.guest.order % len(others)
 		others = append(slices.Clone(others[from:]), others[:from]...)
 	}
 	return append(systems, others...)

@@ -111,17 +111,21 @@ func (c *call) partitionsMeant() ([]partitionRef, error) {
 	var out []partitionRef
 	for _, d := range disks {
 		for _, p := range d.Content.Partitions {
-			if d.Offline || c.has("DriveLetter") && !strings.EqualFold(c.text("DriveLetter"), p.Letter) ||
-				c.has("PartitionNumber") && c.integer("PartitionNumber", 0) != p.Number {
-				continue
+			if !d.Offline && c.means(p) {
+				out = append(out, partitionRef{d, p.Number})
 			}
-			out = append(out, partitionRef{d, p.Number})
 		}
 	}
 	if len(out) == 0 && err == nil {
 		err = noInstance("MSFT_Partition", "DriveLetter", c.text("DriveLetter"))
 	}
 	return out, err
+}
+
+// means is whether a partition has the letter and the number that a call names.
+func (c *call) means(p windows.Partition) bool {
+	return (!c.has("DriveLetter") || strings.EqualFold(c.text("DriveLetter"), p.Letter)) &&
+		(!c.has("PartitionNumber") || c.integer("PartitionNumber", 0) == p.Number)
 }
 
 func getPartition(c *call) error {

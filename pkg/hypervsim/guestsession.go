@@ -149,6 +149,31 @@ func (w *World) logOn(m *machine, credential hostagent.Credential) (windows.User
 
 func (s *guestSession) close() { delete(s.machine.guest.sessions, s) }
 
+// end ends the session from outside the world.
+func (s *guestSession) end() {
+	w := s.machine.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.close()
+}
+
+// GuestPrompt opens a PowerShell in the guest of a machine on a host, with an account of the guest, as PowerShell Direct does and
+// with its refusals. Logon says whose rights it has in there. Close must be called.
+func (w *World) GuestPrompt(host, vm string, as hostagent.Credential, logon hostagent.Logon) (*Prompt, error) {
+	p, err := w.Prompt(host, "", logon)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	p.guest, err = w.openGuest(p.session.host, vm, as)
+	w.mu.Unlock()
+	if err != nil {
+		return nil, errors.Join(err, p.session.Close())
+	}
+	p.guest.logon = logon
+	return p, nil
+}
+
 // cut ends the session with its guest or its connection.
 func (s *guestSession) cut() {
 	if s.isLost {
@@ -262,8 +287,8 @@ func (s *guestSession) entry(r *run, batch hostagent.Batch, i int) Entry {
 // perform runs one call in the guest and fills its journal entry.
 func (s *guestSession) perform(r *run, wire hostagent.Call, e *Entry, live map[string][]object) {
 	w := s.machine.world
-	w.plug(s.machine)
-	c := &call{w: w, session: r.session, host: s.host, failures: s.host.failures, guest: s, cmdlet: wire.Cmdlet}
+	c := w.newCall(r.session, wire.Cmdlet)
+	c.guest = s
 	cmd, err := c.bind(wire, live)
 	if err != nil {
 		c.report(err)

@@ -209,36 +209,48 @@ func (w *World) newCall(s *session, cmdlet string) *call {
 func (w *World) carryOut(cmd command, c *call, r *run, e *Entry) bool {
 	c.run = r
 	rule := w.hit(c)
-	if !w.interfere(rule, r, c, e) {
+	if !w.interfere(rule, c, e) {
 		return false
 	}
 	c.sleep(cmd.takes(&w.durations))
 	if !c.alive() {
 		return c.lose(e)
 	}
-	var err error
-	if cmd.needs == needsCluster {
-		err = c.clusterService()
-	}
-	if err == nil {
-		err = cmd.run(c)
-	}
+	err := c.effect(cmd)
 	if errors.Is(err, errHostDown) || errors.Is(err, errGuestLost) {
 		return c.lose(e)
 	}
 	c.report(err)
 	c.settle(e)
-	switch {
-	case len(c.effects) == 0:
-	case c.guest != nil:
-		w.services.changed(c.guest.machine)
-	default:
-		w.services.changed()
-	}
+	c.tellServices()
 	if rule != nil && rule.Kind == DropAfter {
 		c.cut()
 	}
 	return true
+}
+
+// effect lets a call have its effect, where what it needs is there.
+func (c *call) effect(cmd command) error {
+	if c.guest != nil {
+		c.w.plug(c.guest.machine)
+	}
+	if cmd.needs == needsCluster {
+		if err := c.clusterService(); err != nil {
+			return err
+		}
+	}
+	return cmd.run(c)
+}
+
+// tellServices tells the guests' services of what a call has done.
+func (c *call) tellServices() {
+	switch {
+	case len(c.effects) == 0:
+	case c.guest != nil:
+		c.w.services.changed(c.guest.machine)
+	default:
+		c.w.services.changed()
+	}
 }
 
 // lose ends a call with its host or its guest: it has no end that anybody saw.

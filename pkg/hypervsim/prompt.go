@@ -18,6 +18,8 @@ import (
 // held against pkg/hyperv/surface here. Its methods may be called from many goroutines.
 type Prompt struct {
 	session *session
+	// guest is the session with a guest that it is in; nil for one on the host itself.
+	guest *guestSession
 	// directory is the working directory, logon is whose rights it has.
 	directory string
 	logon     hostagent.Logon
@@ -87,15 +89,34 @@ func (p *Prompt) wait(ctx context.Context) error {
 	return nil
 }
 
-// Host is the name of the host and its Windows build.
-func (p *Prompt) Host() (name string, build int) { return p.session.host.name, p.session.host.build }
+// Host is the name of the host, or of the computer that a guest is, and its Windows build.
+func (p *Prompt) Host() (name string, build int) {
+	if p.guest == nil {
+		return p.session.host.name, p.session.host.build
+	}
+	w := p.session.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := p.guest.machine.guest.system
+	return s.Name(), s.Build
+}
 
-// Lost is closed when the host has failed, or a fault has cut the connection: whoever talks to this PowerShell hears
-// nothing more of it.
-func (p *Prompt) Lost() <-chan struct{} { return p.session.lost }
+// Lost is closed when the host has failed, its guest is gone, or a fault has cut the connection: whoever talks to this
+// PowerShell hears nothing more of it.
+func (p *Prompt) Lost() <-chan struct{} {
+	if p.guest != nil {
+		return p.guest.lost
+	}
+	return p.session.lost
+}
 
 // Close ends the prompt. What is under way on the host completes there.
-func (p *Prompt) Close() error { return p.session.Close() }
+func (p *Prompt) Close() error {
+	if p.guest != nil {
+		p.guest.end()
+	}
+	return p.session.Close()
+}
 
 // Invoke runs one cmdlet with parameters that PowerShell has bound: nil, bool, int64, string, Handle,
 // hostagent.Secret, hostagent.Credential or []any of these. What it returned are values as those of Live.Properties. Errors of the cmdlet stand beside them. The error is a *hostagent.Error: nobody knows the answer.
@@ -129,7 +150,10 @@ func (p *Prompt) execute(r *run, args map[string]any) {
 	defer w.mu.Unlock()
 	e := r.entry(0)
 	c := w.newCall(p.session, e.Call.Cmdlet)
-	c.args, c.directory = args, p.directory
+	c.args, c.directory, c.guest = args, p.directory, p.guest
+	if p.guest != nil {
+		e.VM, e.VMID = p.guest.machine.name, p.guest.machine.id
+	}
 	if cmd, err := c.command(); err != nil {
 		c.report(err)
 		c.settle(&e)
@@ -137,6 +161,9 @@ func (p *Prompt) execute(r *run, args map[string]any) {
 		r.live = p.live.exposeAll(c.values)
 	}
 	w.record(e)
+	if p.guest != nil && p.guest.isLost {
+		w.cut(r, errGuestLost)
+	}
 	w.finish(r, hostagent.Results{{ID: e.Call.ID, State: e.State, Errors: e.Errors}})
 }
 

@@ -49,6 +49,8 @@ type VMState struct {
 	Activity  string         `json:"activity"`
 	Adapters  []AdapterState `json:"adapters"`
 	Drives    []DriveState   `json:"drives"`
+	// Guest is the Windows in it; zero before its first start, and where there is none.
+	Guest GuestState `json:"guest,omitzero"`
 	// MigratingTo is the host that it is on its way to.
 	MigratingTo string `json:"migratingTo,omitempty"`
 }
@@ -131,7 +133,7 @@ func filesBelow(f *folder) []FileState {
 }
 
 func (m *machine) picture() VMState {
-	vm := VMState{ID: m.id, Name: m.name, Host: m.host.name, State: m.state, Location: m.location, Activity: m.activity()}
+	vm := VMState{ID: m.id, Name: m.name, Host: m.host.name, State: m.state, Location: m.location, Activity: m.activity(), Guest: m.guestPicture()}
 	if heartbeat, ok := m.heartbeat().(string); ok {
 		vm.Heartbeat = heartbeat
 	}

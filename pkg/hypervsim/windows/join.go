@@ -62,7 +62,9 @@ func (s *System) Join(r JoinRequest) error {
 		return err
 	}
 	s.joining = &Membership{Domain: r.Domain, Computer: computer}
-	s.AddAdministrators(r.Domain.SID + "-512") // Domain Admins
+	if admins := r.Domain.SID + "-512"; !s.isAdministrator(admins) { // Domain Admins
+		return s.AddAdministrators(admins)
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package guestpool_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,8 @@ type windows struct {
 	// service is the start mode and state of the cluster service; nodes are what it tells of the cluster, by name.
 	service string
 	nodes   map[string]guest.NodeState
-	// validation is the state of its validation.
-	validation string
+	// validation is the state of its validation, report its report.
+	validation, report string
 	// domainRefuses is whether the domain does not let in who asks it.
 	domainRefuses bool
 	// tries counts the sessions that were asked for; ran are the calls that changed something.
@@ -281,7 +282,7 @@ func (w *windows) values(id string) []hostagent.Object {
 			return hostagent.Object{"Name": name, "State": string(w.nodes[name])}
 		})
 	case "validation":
-		return []hostagent.Object{{"State": w.validation, "Report": "the report"}}
+		return []hostagent.Object{{"State": w.validation, "Report": cmp.Or(w.report, "the report")}}
 	default:
 		return nil
 	}

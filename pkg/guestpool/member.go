@@ -1,6 +1,7 @@
 package guestpool
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,10 +43,14 @@ type member struct {
 	quiet, pause int
 }
 
-// unanswered is why a guest does not answer.
+// unanswered is why a guest cannot be asked.
 type unanswered struct {
 	class hostagent.Class
 	text  string
+}
+
+func (u unanswered) err(vmID string) error {
+	return &hostagent.Error{Class: u.class, Op: "reaching it", Target: hostagent.Target{VM: vmID}, Err: errors.New(u.text)}
 }
 
 // locate finds where the guest can be asked. That its machine did not run, or its heartbeat was away, means that it was

@@ -212,10 +212,24 @@ func (p *Pool) askApart(ctx context.Context, hosts Hosts, asks []*ask) {
 			defer func() { <-slots }()
 			p.setAsking(a, true)
 			defer p.setAsking(a, false)
+			if err := p.whereabouts(a); err != nil {
+				p.takeAll(ctx, hosts, []*ask{a}, []answer{{err: err}}, nil)
+				return
+			}
 			p.askOne(ctx, hosts, a)
 		})
 	}
 	wait.Wait()
+}
+
+// whereabouts is why a guest that waited for its turn cannot be asked any more: its host may have gone silent meanwhile.
+func (p *Pool) whereabouts(a *ask) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.member.locate(a.reading.s.hosts(), a.want.VMID); a.member.host == "" {
+		return a.member.why.err(a.want.VMID)
+	}
+	return nil
 }
 
 func (p *Pool) setAsking(a *ask, asking bool) {

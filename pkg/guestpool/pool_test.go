@@ -236,6 +236,44 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+func TestBudgetWithoutAClusterInside(t *testing.T) {
+	for name, service := range map[string]string{"none is wanted": "Disabled", "its services are down": "Stopped"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(_ *testing.T, b *bench) {
+				b.sql()
+				b.guests["a"].service, b.guests["b"].service = service, service
+				b.set("sql", false, "a", "b")
+				b.poll()
+				b.expect("a poll", []string{"hv01: SQL-A(itself)", "hv02: SQL-B(itself)"}, b.poll())
+			})
+		})
+	}
+}
+
+func TestAHostThatGoesSilentIsNotAskedForEachGuest(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		ids := []string{"a", "b", "c", "d", "e", "f"}
+		for _, id := range ids {
+			b.up(id, "SQL-"+strings.ToUpper(id), "hv01")
+		}
+		b.set("sql", true, ids...)
+		b.with(func() {
+			for _, id := range ids {
+				b.guests[id].hangs = true
+			}
+		})
+		b.poll()
+		b.batches()
+		pass(50 * time.Second) // the common batch has 45 seconds
+		b.with(func() { b.fails["hv01"] = &hostagent.Error{Class: hostagent.Unreachable, Op: "run"} })
+		pass(10 * time.Minute)
+		if got := b.batches(); len(got) > 4 {
+			t.Errorf("a host that went silent got %d batches: %q", len(got), got)
+		}
+		b.expect("SQL-F", "Unreachable", states(b.pool.Latest("sql"))["f"])
+	})
+}
+
 func TestAHangingGuestHoldsUpNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		for _, id := range []string{"a", "b", "c"} {
@@ -281,7 +319,7 @@ func TestAHostAtItsQuestionsIsLeftOut(t *testing.T) {
 		b.expect("batches", []string{
 			"hv01: SQL-A(itself cluster) SQL-B(itself) SQL-C(itself) SQL-D(itself)", "hv02: SQL-E(itself)",
 		}, b.batches())
-		b.expect("the poll while the common batch is under way", []string{"hv02: SQL-E(itself cluster)"}, b.poll())
+		b.expect("the poll while the common batch is under way", []string{"hv02: SQL-E(itself)"}, b.poll())
 		if b.pool.Latest("sql").Cluster == nil {
 			t.Error("the cluster is not known while its teller's host is at its questions")
 		}
@@ -731,6 +769,13 @@ func TestTheValidatorIsAskedUntilItHasEnded(t *testing.T) {
 		b.expect("batches", []string{"hv01: SQL-A(itself validation)", "hv02: SQL-B(itself)"}, b.poll())
 		b.expect("then", &guest.Validation{ID: "r1", State: "Completed", Report: &guest.Report{Ran: 7}}, b.pool.Latest("sql").Validation)
 		b.expect("batches after", []string{"hv01: SQL-A(itself)", "hv02: SQL-B(itself)"}, b.poll())
+		b.change("sql", func(s *guestpool.Subject) {
+			s.Questions.Validation = &guestpool.ValidationQuestion{Run: "r2", VMID: "a"}
+			b.guests["a"].report = "no report"
+		})
+		b.expect("with a report that cannot be read", &guest.Validation{
+			ID: "r2", State: "Failed", Error: "reading the validation: no report",
+		}, b.pool.Latest("sql").Validation)
 		b.change("sql", func(s *guestpool.Subject) { s.Questions.Validation = nil })
 		b.expect("without the question", (*guest.Validation)(nil), b.pool.Latest("sql").Validation)
 	})

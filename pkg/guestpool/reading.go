@@ -110,9 +110,8 @@ func (s *subject) asksAll() bool { return s.want.Forming || s.known == nil }
 
 // isWell reports whether nothing is the matter with a member, as far as was told last.
 func (s *subject) isWell(m *member, want Member) bool {
-	node, isNode := s.node(want)
 	return m.facts.Answered && !m.facts.SettingUp && !m.facts.RestartPending && m.facts.ClusterService == guest.ServiceRunning &&
-		s.cluster != nil && isNode && node.State == guest.NodeUp
+		s.cluster != nil && s.isUp(want)
 }
 
 // add adds a question to what a member is asked, if it can be asked in this reading.
@@ -183,27 +182,37 @@ func (p *Pool) askNextTeller(r *reading) bool {
 const (
 	rankTeller = iota // it told the last time
 	rankUp
-	rankNode // a node in another state, or one whose service runs
-	rankUnlikely
-	rankSilent // it did not answer the last time
+	rankNode     // a node in another state, or one whose service runs
+	rankUnlikely // it was never asked
+	rankSilent   // it did not answer the last time
 	rankNever
 )
 
 func (s *subject) rank(want Member) int {
 	m := s.members[hyperv.Key(want.VMID)]
-	node, isNode := s.node(want)
 	switch {
 	case m.hangs || m.seen && !m.facts.Answered:
 		return s.unlessForming(rankSilent)
-	case isNode && node.State == guest.NodeUp && strings.EqualFold(s.known.Teller, want.VMID):
+	case s.isUp(want) && strings.EqualFold(s.known.Teller, want.VMID):
 		return rankTeller
-	case isNode && node.State == guest.NodeUp:
+	case s.isUp(want):
 		return rankUp
-	case isNode && node.State != guest.NodeDown, m.facts.ClusterService == guest.ServiceRunning:
+	case m.facts.ClusterService == guest.ServiceRunning:
 		return rankNode
+	case m.facts.Answered:
+		return rankNever // its service does not run, and when it does again, it tells so itself
 	default:
 		return s.unlessForming(rankUnlikely)
 	}
+}
+
+// isUp reports whether a member is a node that was up when the cluster was told last.
+func (s *subject) isUp(want Member) bool {
+	if s.known == nil {
+		return false
+	}
+	node, isNode := s.known.Node(s.nameOf(want))
+	return isNode && node.State == guest.NodeUp
 }
 
 // unlessForming leaves out, while no cluster is known to be there, whom nothing makes a node.
@@ -299,12 +308,25 @@ func (p *Pool) take(a *ask, results hostagent.Results, err error) *ask {
 		a.takeCluster(results, err)
 	}
 	if a.validation != "" && err == nil {
-		if v, err := inventory.DecodeValidation(a.validation, results, p.parse); err == nil {
-			s.setValidation(v, a.reading.no)
-		}
+		p.takeValidation(a, results)
 	}
 	return p.followUp(a.reading)
 }
+
+// takeValidation takes in how a validation goes. One whose report cannot be read has failed: it would never be another.
+func (p *Pool) takeValidation(a *ask, results hostagent.Results) {
+	if results.Need(idValidation) != nil {
+		return
+	}
+	v, err := inventory.DecodeValidation(a.validation, results, p.parse)
+	if err != nil {
+		v = &guest.Validation{ID: a.validation, State: hyperv.WorkFailed, Error: oneLine(err)}
+	}
+	a.reading.s.setValidation(v, a.reading.no)
+}
+
+// idValidation is the id of the one call of inventory.ValidationState.
+const idValidation = "validation"
 
 // asAnother is the same question as another account, once, where the guest refused this one.
 func (p *Pool) asAnother(a *ask, err error) *ask {

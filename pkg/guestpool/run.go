@@ -127,19 +127,16 @@ func (p *Pool) errand(key string, b hostagent.Batch) (*errand, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: machine %s is no member of guest cluster %s", hostagent.Internal, b.Target.VM, key)
 	}
-	unreachable := func(class hostagent.Class, why string) error {
-		return &hostagent.Error{Class: class, Op: "reaching it", Target: hostagent.Target{VM: b.Target.VM}, Err: errors.New(why)}
-	}
 	if m.locate(s.hosts(), b.Target.VM); m.host == "" {
-		return nil, unreachable(m.why.class, m.why.text)
+		return nil, m.why.err(want.VMID)
 	}
 	as := p.choose(m, want)
 	if !as.ok {
-		return nil, unreachable(hostagent.Unauthenticated, as.why())
+		return nil, unanswered{hostagent.Unauthenticated, as.why()}.err(want.VMID)
 	}
 	e := &errand{key: key, batch: b, hosts: s.want.Hosts, host: m.host, member: m, want: want, as: as.account}
 	if b.Changes() {
-		e.reading = &reading{s: s, written: b.Target.VM, namesDiffer: calls(b, namesDiffer)}
+		e.reading = &reading{s: s, written: b.Target.VM, namesDiffer: calls(b, takesNames)}
 		e.plan(p.begin(e.reading))
 	}
 	return e, nil
@@ -162,8 +159,8 @@ func calls(b hostagent.Batch, those map[string]bool) bool {
 
 var (
 	restarts = map[string]bool{"Restart-Computer": true}
-	// namesDiffer are the cmdlets after which the domain has other computer objects of the guest cluster.
-	namesDiffer = map[string]bool{"Add-Computer": true, "New-Cluster": true, "Add-ClusterFileServerRole": true, "Remove-ADComputer": true}
+	// takesNames are the cmdlets after which the domain has other computer objects of the guest cluster.
+	takesNames = map[string]bool{"Add-Computer": true, "New-Cluster": true, "Add-ClusterFileServerRole": true, "Remove-ADComputer": true}
 )
 
 // carry runs the batch, and what is read along.

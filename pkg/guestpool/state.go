@@ -65,12 +65,11 @@ func (s *subject) member(vmID string) (*member, Member, bool) {
 }
 
 // locate finds out anew where the members' machines run.
-func (s *subject) locate() *hyperv.Snapshot {
+func (s *subject) locate() {
 	hosts := s.hosts()
 	for key, m := range s.members {
 		m.locate(hosts, key)
 	}
-	return hosts
 }
 
 func (s *subject) hosts() *hyperv.Snapshot {
@@ -99,14 +98,6 @@ func (s *subject) nameOf(want Member) string {
 		return m.facts.ComputerName
 	}
 	return want.Name
-}
-
-// node finds a member's node in what was last told.
-func (s *subject) node(want Member) (guest.Node, bool) {
-	if s.known == nil {
-		return guest.Node{}, false
-	}
-	return s.known.Node(s.nameOf(want))
 }
 
 func (s *subject) setCluster(c *guest.Cluster, no int) {

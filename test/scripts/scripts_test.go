@@ -50,7 +50,7 @@ func shipped(t *testing.T) []script {
 	// A line a statement, so that a line can be told.
 	command := strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), ";", "\n")
 	return []script{
-		{name: "functions.ps1", text: session.Functions, exempt: []string{ownTask, copyTask}},
+		{name: "functions.ps1 and guest.ps1", text: session.Functions, exempt: []string{ownTask, copyTask}},
 		{name: "executor.ps1", text: core, exempt: []string{guestBlock, poolFunction, jsonLibrary}, longest: coreLines},
 		{name: "the bootstrap", text: command, exempt: []string{bootstrap}},
 	}
@@ -95,10 +95,12 @@ func listedName(u powershell.Use) string {
 // Everything that makes code makes it of these: what is compared here is the whole way from the text to the code.
 func TestCodeIsMadeOfTheExecutorAlone(t *testing.T) {
 	for text, times := range map[string]int{
-		bootstrap: 2 /* in pipeText, too */, guestBlock: 1, poolFunction: 1, ownTask: 1, copyTask: 1, pipeTask: 1, pipeText: 1, "RegisterTask ": 2,
-		`RegisterTask $task (CopyArguments) $folder $null`: 1, `return FileArguments `: 2,
-		`$definition = (Get-Command -Name $name -CommandType Function).Definition`:                                                         1,
-		`$encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "` + "`n" + `") + "` + "`n" + `CopyWork"))`: 1,
+		bootstrap: 2 /* in pipeText, too */, guestBlock: 1, poolFunction: 1, ownTask: 1, copyTask: 1, pipeTask: 1, pipeText: 1, "RegisterTask ": 3,
+		`RegisterTask $task (OwnArguments 'CopyWork' @('ReadText', 'WriteText', 'ReadWork', 'WriteWork')) $folder $null`: 1,
+		`RegisterTask $task (OwnArguments 'ValidateNodes' @('ReadText', 'WriteText')) $folder $Credential`:               1,
+		`if ($Reader -cin 'CopyWork', 'ValidateNodes') { return & $Reader }`:                                             1, `return FileArguments `: 2,
+		`$definition = (Get-Command -Name $name -CommandType Function).Definition`:                                                          1,
+		`$encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "` + "`n" + `") + "` + "`n" + `$function"))`: 1,
 	} {
 		if got := strings.Count(session.Executor+session.StreamedArguments, text); got != times {
 			t.Errorf("%d times, want %d: %s", got, times, text)

@@ -67,4 +67,9 @@ var Kinds = map[string]cmdlet.Kind{
 }
 
 // Inside lists the cmdlets that scripts of ours run inside guests and no batch does: they are called by named functions alone.
-var Inside = []string{}
+var Inside = []string{
+	"Add-ClusterDisk", "Copy-Item", "Format-Volume", "Get-ChildItem", "Get-ClusterParameter", "Get-Content", "Get-Partition",
+	"Get-PartitionSupportedSize", "Get-ScheduledTask", "Initialize-Disk", "Move-Item", "New-Item", "New-Partition",
+	"New-ScheduledTaskAction", "New-ScheduledTaskPrincipal", "New-ScheduledTaskSettingsSet", "New-SmbShare", "Register-ScheduledTask",
+	"Resize-Partition", "Set-Content", "Start-ScheduledTask", "Test-Cluster", "Test-Path", "Unregister-ScheduledTask",
+}

@@ -534,7 +534,7 @@ $ExecutorFile = $PSCommandPath # empty unless this text was started as a file
 if ($args.Count -eq 2 -and $args[0] -is [string]) { return RunInGuest @{ Commands = Allowed $true } $args[0] $args[1] }
 $Reader, $Pipe = $args
 if ($Reader -is [string]) {
-    if ($Reader -ceq 'CopyWork') { return CopyWork }
+    if ($Reader -cin 'CopyWork', 'ValidateNodes') { return & $Reader }
     $Pipe = JoinPipe $Reader
 }
 $InTask = $null -ne $Pipe

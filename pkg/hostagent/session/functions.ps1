@@ -220,17 +220,17 @@ function RegisterTask($task, [string] $arguments, [string] $folder, $credential)
 # command line.
 function StartTask([string] $name, [string] $folder) {
     $task = @{ TaskPath = '\GuestClustering\'; TaskName = $name }
-    RegisterTask $task (CopyArguments) $folder $null
+    RegisterTask $task (OwnArguments 'CopyWork' @('ReadText', 'WriteText', 'ReadWork', 'WriteWork')) $folder $null
     Start-ScheduledTask @task -ErrorAction Stop
 }
 
-# The arguments of such a task's process: CopyWork of the executor's file, or these functions as they stand here.
-function CopyArguments() {
-    if ($ExecutorFile) { return FileArguments 'CopyWork' }
-    $script = foreach ($function in 'ReadText', 'WriteText', 'ReadWork', 'WriteWork', 'CopyWork') {
-        'function {0} {{ {1} }}' -f $function, (Get-Command -Name $function -CommandType Function).Definition
+# The arguments of such a task's process: a function of the executor's file, or with what it calls as they stand here.
+function OwnArguments([string] $function, [string[]] $called) {
+    if ($ExecutorFile) { return FileArguments $function }
+    $script = foreach ($name in $called + $function) {
+        'function {0} {{ {1} }}' -f $name, (Get-Command -Name $name -CommandType Function).Definition
     }
-    $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "`n") + "`nCopyWork"))
+    $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(($script -join "`n") + "`n$function"))
     return "-NoProfile -NonInteractive -EncodedCommand $encoded"
 }
 

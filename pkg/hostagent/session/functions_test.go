@@ -60,7 +60,9 @@ const held = `$env:COMPUTERNAME = "HOST1-$PID"; $other = [PowerShell]::Create();
 	$null = $other.AddScript("function TakeTurn { $((Get-Command TakeTurn).Definition) }; ` + "`" + `$turn = TakeTurn 0").Invoke()
 	`
 
-var scenarios = map[string]struct{ script, want string }{
+type scenario struct{ script, want string }
+
+var scenarios = map[string]scenario{
 	"stamped folders are listed": {
 		script: `Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = '{"uid":"1"}'; 'os.vhdx' = 'disk'; 'os.vhdx.work.json' = '{"id":"w"}' }
 			Folder 'P:\other' @{ 'os.vhdx' = 'x' }
@@ -305,10 +307,16 @@ image`,
 }
 
 func TestFunctions(t *testing.T) {
+	runScenarios(t, standIn+preamble+session.Functions, "Reset-World", scenarios)
+}
+
+// runScenarios runs scenarios one after the other in one PowerShell, each after a reset.
+func runScenarios(t *testing.T, text, reset string, scenarios map[string]scenario) {
+	t.Helper()
 	var script strings.Builder
-	script.WriteString(standIn + preamble + session.Functions)
+	script.WriteString(text)
 	for name, s := range scenarios {
-		script.WriteString("\n'== " + name + "'\nReset-World\ntry { & {\n" + s.script + "\n} } catch { \"ended $($_.CategoryInfo.Category)\" }\n")
+		script.WriteString("\n'== " + name + "'\n" + reset + "\ntry { & {\n" + s.script + "\n} } catch { \"ended $($_.CategoryInfo.Category)\" }\n")
 	}
 	file := filepath.Join(t.TempDir(), "scenarios.ps1")
 	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
@@ -337,6 +345,11 @@ var allowedCommands = map[string]string{
 	"New-ScheduledTaskAction": "Execute", "New-ScheduledTaskPrincipal": "UserId", "New-ScheduledTaskSettingsSet": "ExecutionTimeLimit",
 	"Mount-VHD": "Path", "Dismount-VHD": "DiskNumber", "Get-CimInstance": "Filter", "Invoke-CimMethod": "InputObject", "Get-PSDrive": "PSProvider",
 	"Register-ScheduledTask": "Action", "Start-ScheduledTask": "", "Get-ScheduledTask": "TaskPath", "Unregister-ScheduledTask": "",
+	// Inside guests.
+	"Get-Item": "LiteralPath", "Get-Disk": "", "Set-Disk": "Number", "Initialize-Disk": "Number", "Update-HostStorageCache": "",
+	"New-Partition": "DiskNumber", "Get-Partition": "", "Resize-Partition": "Size", "Get-PartitionSupportedSize": "", "Format-Volume": "Partition",
+	"Get-Cluster": "", "Get-ClusterNetwork": "", "Get-ClusterResource": "", "Get-ClusterParameter": "InputObject", "Get-ClusterAvailableDisk": "",
+	"Add-ClusterDisk": "InputObject", "Set-ClusterQuorum": "CloudWitness", "Get-SmbShare": "", "New-SmbShare": "ScopeName", "Test-Cluster": "Node",
 }
 
 // What of the executor's core the functions call that run a batch in a task, and the types beside those of the core: of pipes,

@@ -50,7 +50,7 @@ func (c *innerClock) After(d time.Duration, do func()) (cancel func()) {
 // booted is when Windows is up in a machine, after a start or a restart, or runs again after it was saved: if it is a node, its
 // cluster service starts.
 func (s *clusterServices) booted(m *machine) {
-	s.changed(m)
+	s.changedFor(m)
 	if n := s.node(m); n != nil && !m.guest.system.ClusterService.Disabled {
 		n.Cluster().Start(n)
 		s.settle(n.Cluster())
@@ -71,21 +71,30 @@ func (s *clusterServices) stopped(m *machine) {
 	if m.guest.system != nil {
 		m.guest.system.ClusterService.Running = false
 	}
-	s.changed(m)
+	s.changedFor(m)
 }
 
-// changed tells the clusters of some machines, of all when none is named, that something may be different: a network, a disk, a
-// place, the domain.
-func (s *clusterServices) changed(machines ...*machine) {
+// changed tells the clusters that something may be different: a network, a place, the domain.
+func (s *clusterServices) changed() { s.tell(s.clusters) }
+
+// changedFor tells the clusters that some machines are nodes of that something may be different.
+func (s *clusterServices) changedFor(machines ...*machine) {
+	concerned := map[*failover.Cluster]bool{}
+	for _, m := range machines {
+		if n := s.node(m); n != nil {
+			concerned[n.Cluster()] = true
+		}
+	}
+	s.tell(slices.DeleteFunc(slices.Clone(s.clusters), func(c *failover.Cluster) bool { return !concerned[c] }))
+}
+
+func (s *clusterServices) tell(clusters []*failover.Cluster) {
 	if s.telling {
 		return
 	}
 	s.telling = true
 	defer func() { s.telling = false }()
-	for _, c := range slices.Clone(s.clusters) {
-		if len(machines) > 0 && !slices.ContainsFunc(machines, func(m *machine) bool { n := s.node(m); return n != nil && n.Cluster() == c }) {
-			continue
-		}
+	for _, c := range slices.Clone(clusters) {
 		for _, n := range c.Nodes {
 			s.world.plug(machineOf(n))
 		}
@@ -110,14 +119,10 @@ func (s *clusterServices) settle(c *failover.Cluster) {
 	}
 }
 
-// node finds the node that a machine is, or nil.
+// node is the node that a machine is, or nil.
 func (s *clusterServices) node(m *machine) *failover.Node {
-	for _, c := range s.clusters {
-		for _, n := range c.Nodes {
-			if n.Computer == s.computers[m] && s.computers[m] != nil {
-				return n
-			}
-		}
+	if c := s.computers[m]; c != nil {
+		return c.node
 	}
 	return nil
 }
@@ -141,15 +146,26 @@ func (s *clusterServices) named(name string) *machine {
 	return nil
 }
 
-// disable makes a guest the node of no cluster.
-func (s *clusterServices) disable(m *machine) {
-	m.guest.system.ClusterService = windows.Service{Disabled: true}
+// enlist notes that a guest is a node, whose service runs.
+func (s *clusterServices) enlist(n *failover.Node) {
+	n.Computer.(*guestComputer).node = n
+	machineOf(n).guest.system.ClusterService = windows.Service{Running: true}
+}
+
+// discharge notes that a guest is the node of no cluster any more. One that is off does not hear of it.
+func (s *clusterServices) discharge(n *failover.Node) {
+	n.Computer.(*guestComputer).node = nil
+	if m := machineOf(n); m.guest.phase == guestUp {
+		m.guest.system.ClusterService = windows.Service{Disabled: true}
+	}
 }
 
 // guestComputer is a guest as the cluster service sees it.
 type guestComputer struct {
 	services *clusterServices
 	machine  *machine
+	// node is what it is in its cluster; nil in none.
+	node *failover.Node
 }
 
 func (c *guestComputer) Name() string { return c.machine.guest.system.Name() }

@@ -116,8 +116,8 @@ func newInnerCluster(c *call) error {
 		c.w.withdraw(account)
 		return asInner(err)
 	}
-	for _, m := range machines {
-		m.guest.system.ClusterService = windows.Service{Running: true}
+	for _, n := range cluster.Nodes {
+		c.w.services.enlist(n)
 	}
 	if !c.flag("NoStorage") {
 		for _, d := range cluster.AvailableDisks() {
@@ -216,7 +216,7 @@ func addInnerNode(c *call, n *failover.Node) error {
 		if err != nil {
 			return err
 		}
-		m.guest.system.ClusterService = windows.Service{Running: true}
+		c.w.services.enlist(node)
 		c.did("added node " + name + " to cluster " + n.Cluster().Name)
 		c.emit(innerNodeView(node))
 	}
@@ -252,9 +252,7 @@ func removeInnerNode(c *call, n *failover.Node) error {
 		if err := n.Cluster().Evict(node); err != nil {
 			return err
 		}
-		if m := machineOf(node); m.guest.phase == guestUp {
-			c.w.services.disable(m)
-		}
+		c.w.services.discharge(node)
 		c.did("evicted node " + node.Name() + " from cluster " + n.Cluster().Name)
 	}
 	return nil
@@ -267,9 +265,7 @@ func removeInnerCluster(c *call, n *failover.Node) error {
 		return err
 	}
 	for _, node := range cluster.Nodes {
-		if m := machineOf(node); m.guest.phase == guestUp {
-			c.w.services.disable(m)
-		}
+		c.w.services.discharge(node)
 	}
 	for _, r := range cluster.Resources() {
 		if r.Type == failover.NetworkName {

@@ -2,6 +2,7 @@ package hypervsim
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ const hresultInnerDependent = "0x80071389"
 
 // asInner gives a refusal of the model as that of a cmdlet.
 func asInner(err error) error {
-	r, ok := err.(*failover.Refusal)
+	r, ok := errors.AsType[*failover.Refusal](err)
 	if !ok {
 		return err
 	}

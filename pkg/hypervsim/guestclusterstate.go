@@ -1,11 +1,6 @@
 package hypervsim
 
-import (
-	"slices"
-	"strings"
-
-	"guestclustering.io/operator/pkg/hypervsim/failover"
-)
+import "guestclustering.io/operator/pkg/hypervsim/failover"
 
 // GuestClusterState is one failover cluster inside guests.
 type GuestClusterState struct {
@@ -98,13 +93,4 @@ func (s *clusterServices) rolePicture(g *failover.Group) RoleState {
 
 func resourcePicture(r *failover.Resource) InnerResource {
 	return InnerResource{Name: r.Name, Type: string(r.Type), State: string(r.State), Owner: r.Group.Owner.Name(), SharedVolume: r.Group.Type == failover.SharedVolume}
-}
-
-// clusterNamed finds the one cluster inside of a name, or nil.
-func (s *clusterServices) clusterNamed(name string) *failover.Cluster {
-	i := slices.IndexFunc(s.clusters, func(c *failover.Cluster) bool { return strings.EqualFold(c.Name, name) })
-	if i < 0 {
-		return nil
-	}
-	return s.clusters[i]
 }

@@ -247,9 +247,9 @@ func (c *call) tellServices() {
 	switch {
 	case len(c.effects) == 0:
 	case c.guest != nil:
-		c.w.services.changed(c.guest.machine)
+		c.w.services.changedFor(c.guest.machine)
 	default:
-		c.w.services.changed()
+		c.w.services.changedFor(c.w.machinesOn(c.host, everyMachine)...)
 	}
 }
 

@@ -83,7 +83,7 @@ func (w *World) startMigrations() {
 		gib := float64(mg.machine.memory) / float64(GiB)
 		takes := w.durations.MigrateBase + time.Duration(gib*float64(w.durations.MigratePerGiB))
 		mg.end = w.after(takes, func() { w.arrive(mg) })
-		w.after(max(takes-w.durations.Blackout, 0), func() { w.services.changed(mg.machine) })
+		w.after(max(takes-w.durations.Blackout, 0), func() { w.services.changedFor(mg.machine) })
 	}
 }
 

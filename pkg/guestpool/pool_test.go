@@ -18,6 +18,7 @@ import (
 	"guestclustering.io/operator/pkg/guest/inventory"
 	"guestclustering.io/operator/pkg/guestpool"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -714,6 +715,57 @@ func TestForgetTellsNothingMore(t *testing.T) {
 		if got := b.poll(); len(got) > 0 {
 			t.Errorf("it is still asked: %q", got)
 		}
+	})
+}
+
+// blind are hosts that were never read.
+type blind struct{ *house }
+
+func (blind) Snapshot() (*hyperv.Snapshot, error) { return nil, errors.New("no host answers") }
+
+func TestGuestClustersOfSeveralHostClusters(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		b.set("one", true, "a")
+		b.set("two", true, "b")
+		b.set("blind", true, "a")
+		b.change("blind", func(s *guestpool.Subject) { s.Hosts = blind{b.house} })
+		b.expect("where no host was read yet", map[string]string{"a": "Unreachable"}, states(b.pool.Latest("blind")))
+		b.pool.Forget("blind")
+		other := &refusing{house: b.house, class: hostagent.Unreachable}
+		b.change("two", func(s *guestpool.Subject) { s.Hosts = other })
+		b.expect("on hosts that do not answer", map[string]string{"b": "Unreachable"}, states(b.pool.Latest("two")))
+		b.batches()
+		b.expect("a poll of the others", []string{"hv01: SQL-A(itself)"}, b.poll())
+		b.pool.Forget("one")
+		b.expect("without the others", []string(nil), b.poll())
+		if err := b.pool.Refresh(t.Context(), "one"); !errors.Is(err, hostagent.Internal) {
+			t.Errorf("refreshing what is forgotten gives %v, want Internal", err)
+		}
+	})
+}
+
+func TestAMemberThatIsNotMadeYetIsLeftOut(t *testing.T) {
+	bubble(t, func(_ *testing.T, b *bench) {
+		b.sql()
+		b.set("sql", true, "a", "b")
+		b.change("sql", func(s *guestpool.Subject) { s.Members[1].VMID = "" })
+		b.poll()
+		b.expect("members", map[string]string{"a": "SQL-A, Disabled as Local"}, states(b.pool.Latest("sql")))
+	})
+}
+
+func TestAfterItsEndThePoolAsksNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.sql()
+		b.set("sql", true, "a", "b")
+		b.pool.Close()
+		b.batches()
+		b.change("sql", func(s *guestpool.Subject) { s.Questions.Features = []string{"FS-FileServer"} })
+		if err := b.pool.Refresh(t.Context(), "sql"); err != nil {
+			t.Error(err)
+		}
+		b.expect("batches", []string(nil), b.poll())
 	})
 }
 

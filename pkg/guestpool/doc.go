@@ -7,4 +7,8 @@
 //
 // A guest that hangs would hold up the answers of the others in its batch: after a batch that ended without an answer its
 // guests are asked alone until they answer.
+//
+// A password that a guest refused is not tried again: the account would be locked. It counts as another one when the Secret's
+// changes, or when the guest was started again. Two refusals say nothing of the password: that of a guest which is being set
+// up, and, for an account of a domain that was let in before, that of a guest without its domain.
 package guestpool

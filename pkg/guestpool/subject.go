@@ -25,10 +25,12 @@ type Hosts interface {
 type Subject struct {
 	Hosts   Hosts
 	Members []Member
-	// Forming is whether the guest cluster is not one yet: every member is asked at every poll.
+	// Forming is whether what is inside is still being made: every member is asked at every poll, and none is asked about a
+	// cluster that nothing makes it a node of.
 	Forming   bool
 	Questions Questions
-	// PollInterval is how often it is asked; of the guest clusters on one host cluster the shortest counts.
+	// PollInterval is how often it is asked; of the guest clusters on one host cluster the shortest counts. 0 leaves it to the
+	// others; without any it is ten minutes.
 	PollInterval time.Duration
 }
 

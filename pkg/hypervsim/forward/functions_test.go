@@ -87,6 +87,15 @@ var scenarios = map[string]struct {
 		{meanwhile: lostWhileCopying},
 		on("hv03", copyTo(disk, "h1")),
 	}},
+	"answer files": {steps: []step{
+		on("hv02", cmdlet.NewStampedFolder("1", folder, stamp), copyTo(disk, "h1")),
+		on("hv02", putAnswer(disk, "<one/>"), putAnswer(folder+`\none.vhdx`, "x"), putAnswer(folder+`\guestclustering.json`, "x"), putAnswer(image, "x"), putAnswer(`none.vhdx`, "x")),
+		{meanwhile: func(f fixture) { f.run("hv02", cmdlet.NewVHD("1", folder+`\empty.vhdx`, hypervsim.GiB, false)) }},
+		on("hv03", putAnswer(disk, "<two/>"), putAnswer(folder+`\empty.vhdx`, "x")),
+		{meanwhile: func(f fixture) { f.mount("hv02", disk) }},
+		on("hv02", putAnswer(disk, "<three/>")),
+		on("hv03", putAnswer(disk, "<three/>")),
+	}},
 	"class names": {steps: []step{
 		{meanwhile: func(f fixture) {
 			f.run("hv02", cmdlet.NewVM("new", cmdlet.NewMachine{Name: "m", Folder: folder, Version: "9.0", MemoryBytes: hypervsim.GiB, OSDisk: image}),
@@ -225,9 +234,19 @@ func (f fixture) inPowerShell(host string, calls ...hostagent.Call) []string {
 	for _, c := range calls {
 		text, err := surface.Print(hostagent.Batch{OnError: hostagent.Stop, Calls: []hostagent.Call{c}})
 		f.ok(err)
-		script.WriteString("\ntry { " + strings.TrimSpace(text) + "; 'done' } catch { \"$($_.CategoryInfo.Category)\"; if ($_.CategoryInfo.Category -eq 'NotSpecified') { \"$_\" } }\n")
+		script.WriteString("\ntry { " + withSecrets(strings.TrimSpace(text), c) + "; 'done' } catch { \"$($_.CategoryInfo.Category)\"; if ($_.CategoryInfo.Category -eq 'NotSpecified') { \"$_\" } }\n")
 	}
 	return strings.Split(f.script(host, script.String()), "\n")
+}
+
+// withSecrets puts a call's secrets where its text asks an administrator for them.
+func withSecrets(text string, c hostagent.Call) string {
+	for name, v := range c.Parameters {
+		if secret, ok := v.(hostagent.Secret); ok {
+			text = strings.Replace(text, "Read-Host -AsSecureString -Prompt '"+name+"'", "[Net.NetworkCredential]::new('', '"+secret.Reveal()+"').SecurePassword", 1)
+		}
+	}
+	return text
 }
 
 // inWorld runs the same calls as the world's own.

@@ -50,6 +50,12 @@ func parseModel(text []byte) (hypervsim.Model, error) {
 	if m.Images == nil {
 		m.Images = byDefault.Images
 	}
+	if m.Domain.Name == "" {
+		m.Domain, m.DomainSwitch, m.DomainDNS = byDefault.Domain, byDefault.DomainSwitch, byDefault.DomainDNS
+	}
+	if m.DHCP == nil {
+		m.DHCP = byDefault.DHCP
+	}
 	return m, nil
 }
 

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 func TestParseModel(t *testing.T) {
@@ -30,6 +33,12 @@ func TestParseModel(t *testing.T) {
 			"durations: {boot: 1m30s, maxMigrations: 1}",
 			with(func(m *hypervsim.Model) { m.Durations.Boot, m.Durations.MaxMigrations = 90*time.Second, 1 }),
 		},
+		"another domain": {
+			"domain: {name: lab.example}\ndhcp: []",
+			with(func(m *hypervsim.Model) {
+				m.Domain, m.DomainSwitch, m.DomainDNS, m.DHCP = windows.DomainModel{Name: "lab.example"}, "", netip.Addr{}, []hypervsim.DHCPModel{}
+			}),
+		},
 		"JSON": {`{"images": []}`, with(func(m *hypervsim.Model) { m.Images = []hypervsim.ImageModel{} })},
 	}
 	for name, test := range tests {
@@ -38,7 +47,7 @@ func TestParseModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 				t.Errorf("model (-want +got):\n%s", diff)
 			}
 		})

@@ -13,6 +13,8 @@ type State struct {
 	Groups   []GroupState  `json:"groups"`
 	// Files are the paths of all files on the volumes.
 	Files []FileState `json:"files"`
+	// Domain is the one that guests may join; zero without one.
+	Domain DomainState `json:"domain,omitzero"`
 	// GuestClusters are the failover clusters that machines form inside.
 	GuestClusters []GuestClusterState `json:"guestClusters,omitempty"`
 }
@@ -93,7 +95,7 @@ type FileState struct {
 func (w *World) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := State{Time: w.clock.Now(), Cluster: w.name, Quorate: w.quorate(), GuestClusters: w.services.pictures()}
+	s := State{Time: w.clock.Now(), Cluster: w.name, Quorate: w.quorate(), Domain: w.domainPicture(), GuestClusters: w.services.pictures()}
 	for _, h := range w.hosts {
 		hs := HostState{
 			Name: h.name, Build: h.build, Powered: h.powered, State: h.nodeState(), Status: h.nodeStatus(), Drain: h.drain,

@@ -6,6 +6,7 @@ import (
 
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // MaxEntries bounds the journal entries in one answer.
@@ -79,6 +80,13 @@ type Action struct {
 	Files         hypervsim.Files `json:"files,omitempty"`
 	ClassNames    []string        `json:"classNames,omitzero"`
 	OfflineAction *int            `json:"offlineAction,omitempty"`
+	// Feature is a Windows feature in a guest.
+	Feature string `json:"feature,omitempty"`
+	// Policy is what the domain does to local administrators: Rotate, Rename, Disable, or nothing.
+	Policy windows.AdministratorPolicy `json:"policy,omitempty"`
+	// Container is a distinguished name in the domain, Account a name in it.
+	Container string `json:"container,omitempty"`
+	Account   string `json:"account,omitempty"`
 }
 
 // Done is the answer to an action. ID is that of the machine that was made, if one was.

@@ -94,6 +94,33 @@ var actions = map[string]action{
 		do: func(w *hypervsim.World, a control.Action) error { return w.SetVLAN(a.VM, a.Adapter, *a.VLAN) },
 	},
 
+	"RestartGuest":             onVM("restarts Windows in a machine", (*hypervsim.World).RestartGuest),
+	"RotateLocalAdministrator": onVM("gives a guest's local administrator a password that nobody knows", (*hypervsim.World).RotateLocalAdministrator),
+	"RenameComputer": {
+		does: "gives a guest another computer name and restarts it", fields: []string{"vm", "name"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.RenameComputer(a.VM, a.Name) },
+	},
+	"RemoveFeature": {
+		does: "takes a Windows feature away from a guest", fields: []string{"vm", "feature"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.RemoveFeature(a.VM, a.Feature) },
+	},
+	"TakeDiskOffline": {
+		does: "sets the disk of a file offline inside a guest", fields: []string{"vm", "path"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.TakeDiskOffline(a.VM, a.Path) },
+	},
+
+	"StopDomainController":  onDomain("stops the domain's controller", (*hypervsim.World).StopDomainController),
+	"StartDomainController": onDomain("starts the domain's controller again", (*hypervsim.World).StartDomainController),
+	"SetAdministratorPolicy": {
+		does:     "says what the domain does to local administrators after a join: Rotate, Rename or Disable; without policy nothing",
+		optional: []string{"policy"},
+		do:       func(w *hypervsim.World, a control.Action) error { return w.SetAdministratorPolicy(a.Policy) },
+	},
+	"GrantCreateComputers": {
+		does: "lets an account of the domain create computer objects in a container", fields: []string{"container", "account"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.GrantCreateComputers(a.Container, a.Account) },
+	},
+
 	"SetClassNames": {
 		does: "replaces a group's AntiAffinityClassNames", fields: []string{"group", "classNames"},
 		do: func(w *hypervsim.World, a control.Action) error { return w.SetClassNames(a.Group, a.ClassNames...) },
@@ -143,6 +170,10 @@ func onHost(does string, do func(*hypervsim.World, string) error) action {
 
 func onVM(does string, do func(*hypervsim.World, string) error) action {
 	return action{does: does, fields: []string{"vm"}, do: func(w *hypervsim.World, a control.Action) error { return do(w, a.VM) }}
+}
+
+func onDomain(does string, do func(*hypervsim.World) error) action {
+	return action{does: does, do: func(w *hypervsim.World, _ control.Action) error { return do(w) }}
 }
 
 func removeVM(w *hypervsim.World, a control.Action) error {

@@ -18,9 +18,11 @@ import (
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hypervsim"
 	"guestclustering.io/operator/pkg/hypervsim/control"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
-// The machine that every action is tried on: it runs on hv01, is clustered, and has a data disk attached.
+// The machine that every action is tried on: it runs on hv01, is clustered, has a data disk that is online in its Windows, and the
+// feature for failover clusters.
 const (
 	app     = "app"
 	folder  = `C:\ClusterStorage\Gold\app`
@@ -33,11 +35,7 @@ func furnished(t *testing.T) *hypervsim.World {
 	t.Helper()
 	w := still(t)
 	addClustered(t, w, "hv01", app, folder)
-	err := errors.Join(
-		w.AddFile(data, hypervsim.GiB), w.AddFile(another, hypervsim.GiB),
-		w.AttachDisk(app, hypervsim.DriveState{Path: data, Location: 1}),
-	)
-	if err != nil {
+	if err := w.AddFile(another, hypervsim.GiB); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -54,65 +52,56 @@ func still(t *testing.T) *hypervsim.World {
 	return w
 }
 
-// addClustered adds a machine that runs and is clustered.
-func addClustered(t *testing.T, w *hypervsim.World, host, name, folder string) {
-	t.Helper()
-	id, err := w.AddForeignVM(host, name, folder, "")
-	if err == nil {
-		err = w.Advance(time.Minute) // It starts.
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := runOn(t, w, host, hostagent.Call{
-		ID: "role", Cmdlet: "Add-ClusterVirtualMachineRole", Parameters: hostagent.Parameters{"VMId": hostagent.Text(id), "Name": hostagent.Text(name)},
-	})
-	if err := results.Err(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // examples is one action of each kind, with what must have been done to the world before it.
 var examples = map[string]struct {
 	before func(*hypervsim.World) error
 	action control.Action
 }{
-	"FailHost":         {action: control.Action{Host: "hv03"}},
-	"ReturnHost":       {before: func(w *hypervsim.World) error { return w.FailHost("hv03") }, action: control.Action{Host: "hv03"}},
-	"Drain":            {action: control.Action{Host: "hv03"}},
-	"Resume":           {before: func(w *hypervsim.World) error { return w.Drain("hv03") }, action: control.Action{Host: "hv03"}},
-	"AddSwitch":        {action: control.Action{Host: "hv03", Switch: "vSwitch-Backup"}},
-	"RemoveSwitch":     {action: control.Action{Host: "hv03", Switch: "vSwitch-Client"}},
-	"StartVM":          {before: func(w *hypervsim.World) error { return w.TurnOffVM(app) }, action: control.Action{VM: app}},
-	"ShutDownVM":       {action: control.Action{VM: app}},
-	"TurnOffVM":        {action: control.Action{VM: app}},
-	"SaveVM":           {action: control.Action{VM: app}},
-	"MoveVM":           {action: control.Action{VM: app, Host: "hv02"}},
-	"RenameVM":         {action: control.Action{VM: app, Name: "app2"}},
-	"RemoveVM":         {action: control.Action{VM: app, Files: hypervsim.KeepFiles}},
-	"AddForeignVM":     {action: control.Action{Host: "hv03", Name: "foreign", Folder: `C:\ClusterStorage\Gold\foreign`}},
-	"CopyVM":           {action: control.Action{VM: app, Folder: `C:\ClusterStorage\Gold\copy`}},
-	"AttachDisk":       {action: control.Action{VM: app, Path: another, Number: new(int64(0)), Location: new(int64(2))}},
-	"DetachDisk":       {action: control.Action{VM: app, Path: data}},
-	"AddAdapter":       {action: control.Action{VM: app, Adapter: "second", Switch: "vSwitch-Client"}},
-	"RemoveAdapter":    {action: control.Action{VM: app, Adapter: "Network Adapter"}},
-	"SetMAC":           {action: control.Action{VM: app, Adapter: "Network Adapter", MAC: "02-A1-01-00-00-02"}},
-	"SetSwitch":        {action: control.Action{VM: app, Adapter: "Network Adapter"}},
-	"SetVLAN":          {action: control.Action{VM: app, Adapter: "Network Adapter", VLAN: new(7)}},
-	"SetClassNames":    {action: control.Action{Group: app, ClassNames: []string{"apart"}}},
-	"SetOfflineAction": {action: control.Action{Group: app, OfflineAction: new(0)}},
-	"RenameGroup":      {action: control.Action{Group: app, Name: "app2"}},
-	"RemoveGroup":      {action: control.Action{Group: app}},
-	"AddFolder":        {action: control.Action{Path: `C:\ClusterStorage\Gold\made`, Stamp: "{}"}},
-	"RemoveFolder":     {before: func(w *hypervsim.World) error { return w.RemoveVM(app, hypervsim.KeepFiles) }, action: control.Action{Path: folder}},
-	"AddFile":          {action: control.Action{Path: folder + `\more.vhdx`, Bytes: new(hypervsim.GiB)}},
-	"RemoveFile":       {action: control.Action{Path: another}},
-	"SetCSVFree":       {action: control.Action{Path: folder, Bytes: new(int64(0))}},
-	"SetCSVOwner":      {action: control.Action{Path: folder, Host: "hv03"}},
+	"FailHost":                 {action: control.Action{Host: "hv03"}},
+	"ReturnHost":               {before: func(w *hypervsim.World) error { return w.FailHost("hv03") }, action: control.Action{Host: "hv03"}},
+	"Drain":                    {action: control.Action{Host: "hv03"}},
+	"Resume":                   {before: func(w *hypervsim.World) error { return w.Drain("hv03") }, action: control.Action{Host: "hv03"}},
+	"AddSwitch":                {action: control.Action{Host: "hv03", Switch: "vSwitch-Backup"}},
+	"RemoveSwitch":             {action: control.Action{Host: "hv03", Switch: "vSwitch-Client"}},
+	"StartVM":                  {before: func(w *hypervsim.World) error { return w.TurnOffVM(app) }, action: control.Action{VM: app}},
+	"ShutDownVM":               {action: control.Action{VM: app}},
+	"TurnOffVM":                {action: control.Action{VM: app}},
+	"SaveVM":                   {action: control.Action{VM: app}},
+	"MoveVM":                   {action: control.Action{VM: app, Host: "hv02"}},
+	"RenameVM":                 {action: control.Action{VM: app, Name: "app2"}},
+	"RemoveVM":                 {action: control.Action{VM: app, Files: hypervsim.KeepFiles}},
+	"AddForeignVM":             {action: control.Action{Host: "hv03", Name: "foreign", Folder: `C:\ClusterStorage\Gold\foreign`}},
+	"CopyVM":                   {action: control.Action{VM: app, Folder: `C:\ClusterStorage\Gold\copy`}},
+	"AttachDisk":               {action: control.Action{VM: app, Path: another, Number: new(int64(0)), Location: new(int64(2))}},
+	"DetachDisk":               {action: control.Action{VM: app, Path: data}},
+	"AddAdapter":               {action: control.Action{VM: app, Adapter: "second", Switch: "vSwitch-Client"}},
+	"RemoveAdapter":            {action: control.Action{VM: app, Adapter: "Network Adapter"}},
+	"SetMAC":                   {action: control.Action{VM: app, Adapter: "Network Adapter", MAC: "02-A1-01-00-00-02"}},
+	"SetSwitch":                {action: control.Action{VM: app, Adapter: "Network Adapter"}},
+	"SetVLAN":                  {action: control.Action{VM: app, Adapter: "Network Adapter", VLAN: new(7)}},
+	"RestartGuest":             {action: control.Action{VM: app}},
+	"RotateLocalAdministrator": {action: control.Action{VM: app}},
+	"RenameComputer":           {action: control.Action{VM: app, Name: "other"}},
+	"RemoveFeature":            {action: control.Action{VM: app, Feature: "Failover-Clustering"}},
+	"TakeDiskOffline":          {action: control.Action{VM: app, Path: data}},
+	"StopDomainController":     {action: control.Action{}},
+	"StartDomainController":    {before: (*hypervsim.World).StopDomainController, action: control.Action{}},
+	"SetAdministratorPolicy":   {action: control.Action{Policy: windows.RotateAdministrator}},
+	"GrantCreateComputers":     {action: control.Action{Container: "OU=Clusters,DC=corp,DC=example", Account: "ops"}},
+	"SetClassNames":            {action: control.Action{Group: app, ClassNames: []string{"apart"}}},
+	"SetOfflineAction":         {action: control.Action{Group: app, OfflineAction: new(0)}},
+	"RenameGroup":              {action: control.Action{Group: app, Name: "app2"}},
+	"RemoveGroup":              {action: control.Action{Group: app}},
+	"AddFolder":                {action: control.Action{Path: `C:\ClusterStorage\Gold\made`, Stamp: "{}"}},
+	"RemoveFolder":             {before: func(w *hypervsim.World) error { return w.RemoveVM(app, hypervsim.KeepFiles) }, action: control.Action{Path: folder}},
+	"AddFile":                  {action: control.Action{Path: folder + `\more.vhdx`, Bytes: new(hypervsim.GiB)}},
+	"RemoveFile":               {action: control.Action{Path: another}},
+	"SetCSVFree":               {action: control.Action{Path: folder, Bytes: new(int64(0))}},
+	"SetCSVOwner":              {action: control.Action{Path: folder, Host: "hv03"}},
 }
 
 // notActions are the world's methods that other requests reach, or that only who holds the world may call.
-var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "Journal", "Now", "Power", "Prompt", "RemoveFault", "RunTasks", "State"}
+var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "GuestPrompt", "Journal", "Now", "Power", "Prompt", "RemoveFault", "RunTasks", "State"}
 
 func TestEveryControlMethodIsAnAction(t *testing.T) {
 	var methods []string

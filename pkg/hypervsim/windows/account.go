@@ -78,11 +78,6 @@ func (s *System) Account(name string) *Account {
 	return s.Accounts[i]
 }
 
-// administrator is the built-in one, whatever its name is.
-func (s *System) administrator() *Account {
-	return s.Accounts[slices.IndexFunc(s.Accounts, func(a *Account) bool { return strings.HasSuffix(a.SID, "-500") })]
-}
-
 func (s *System) isAdministrator(sid string) bool {
 	return slices.ContainsFunc(s.Administrators, func(member string) bool { return strings.EqualFold(member, sid) })
 }

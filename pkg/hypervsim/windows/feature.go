@@ -63,6 +63,18 @@ func (s *System) Feature(name string) FeatureState {
 	return Available
 }
 
+// InstalledFeatures are the names of those that are installed, in order.
+func (s *System) InstalledFeatures() []string {
+	var out []string
+	for name := range features {
+		if s.Feature(name) == Installed {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Install installs features that there are, with their management tools where those are asked for. It tells what is new and
 // whether a restart is wanted.
 func (s *System) Install(names []string, tools bool) (installed []string, restart bool) {

@@ -160,7 +160,7 @@ func (s *System) Welcome() {
 	}
 	s.name = s.name[:min(len(s.name), maxName)]
 	s.TimeZone = s.answers.TimeZone
-	s.administrator().Password = s.answers.Password
+	s.Administrator().Password = s.answers.Password
 	s.answers = Answers{}
 }
 

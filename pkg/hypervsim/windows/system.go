@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,10 +40,10 @@ type System struct {
 	// policy is what the domain does to the administrator once it can be asked, after the restart that completes the join.
 	policy AdministratorPolicy
 	// boots counts the starts; adapters and disks are those that Windows has ever seen.
-	boots      int
-	restartFor []string
-	adapters   []*Adapter
-	disks      []*Disk
+	boots, rotations int
+	restartFor       []string
+	adapters         []*Adapter
+	disks            []*Disk
 }
 
 // Service is a Windows service.
@@ -127,9 +128,9 @@ func (s *System) ApplyPolicy() {
 	case RotateAdministrator:
 		s.RotateAdministrator()
 	case RenameAdministrator:
-		s.administrator().Name = "LocalAdmin"
+		s.Administrator().Name = "LocalAdmin"
 	case DisableAdministrator:
-		s.administrator().Enabled = false
+		s.Administrator().Enabled = false
 	case KeepAdministrator:
 	}
 	s.policy = KeepAdministrator
@@ -137,7 +138,16 @@ func (s *System) ApplyPolicy() {
 
 // RotateAdministrator gives the local administrator a password that nobody knows, as Windows LAPS does.
 func (s *System) RotateAdministrator() {
-	s.administrator().Password = s.token("password "+strconv.Itoa(s.boots), 14)
+	s.rotations++
+	s.Administrator().Password = s.token("password "+strconv.Itoa(s.rotations), 14)
+}
+
+// Rotations counts the passwords that the local administrator has been given behind our back.
+func (s *System) Rotations() int { return s.rotations }
+
+// Administrator is the built-in local administrator, whatever its name is.
+func (s *System) Administrator() *Account {
+	return s.Accounts[slices.IndexFunc(s.Accounts, func(a *Account) bool { return strings.HasSuffix(a.SID, "-500") })]
 }
 
 // Rename gives the computer another name at the next restart, and its object in the domain at once.

@@ -189,7 +189,7 @@ func (p *planner) isSettled(s *sighting) bool {
 	return false
 }
 
-// isReady does so for a disk that is known, by what is on it.
+// isReady does so for a disk that is known, by what is on it. What members have to do about it makes them not ready themselves.
 func (p *planner) isReady(s *sighting) bool {
 	guid, raw, agree := s.guid()
 	name := s.disk.Name
@@ -203,7 +203,7 @@ func (p *planner) isReady(s *sighting) bool {
 	case guid == "" && !s.disk.Formattable:
 		p.block(v1alpha1.ReasonDiskHasData, "disk %s was adopted and Windows knows no partition table on it; it is never formatted: initialise it as GPT by hand, or use a new disk", name)
 	default:
-		return guid != "" && s.isQuiet()
+		return guid != ""
 	}
 	return false
 }
@@ -214,16 +214,6 @@ func (p *planner) knownAsRaw(d Disk) bool {
 	s := look(p.want, d, p.seen)
 	_, raw, _ := s.guid()
 	return s.uniqueID != "" && raw
-}
-
-// isQuiet reports whether every member knows what is on the disk, and has it offline.
-func (s *sighting) isQuiet() bool {
-	for _, c := range s.on {
-		if c.Raw || !c.Offline {
-			return false
-		}
-	}
-	return true
 }
 
 // disks adds what a member has to do about the disks; the writer is the one that initialises.

@@ -65,6 +65,15 @@ func TestJoin(t *testing.T) {
 			s.seen.Directory.Computers = append(s.seen.Directory.Computers, computer("FILES-2"))
 			s.want.Members[1].ObjectGUID = "e0000000-0000-0000-0000-000000000000"
 		}},
+		"the cluster's account is another one": {plan: []string{
+			"wait (JoiningDomain): FILES-1 joins corp.example once its names and accounts are settled there",
+			"wait (JoiningDomain): FILES-2 joins corp.example once its names and accounts are settled there",
+			"block (NameTaken): computer account FILES-CL exists and is not ours; create the guest cluster with another name for its cluster or remove the account",
+			"block (ClusterLost): cluster FILES-CL (id c1) is gone from its members; restore them, or delete this guest cluster: it is never formed anew by itself",
+		}, differs: func(s *stage) {
+			s.want.ClusterID, s.want.ClusterObjectGUID = "c1", "e0000000-0000-0000-0000-000000000000"
+			s.seen.Directory.Computers = append(s.seen.Directory.Computers, computer("FILES-CL"))
+		}},
 		"an account is not known": {plan: []string{
 			"wait (JoiningDomain): FILES-1 joins corp.example once its names and accounts are settled there",
 			"wait (JoiningDomain): FILES-2 joins corp.example once its names and accounts are settled there",

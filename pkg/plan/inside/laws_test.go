@@ -174,11 +174,21 @@ func TestBatchesAMember(t *testing.T) {
 	}
 }
 
-// tells makes the drawn world: what is wanted, and how Windows behaves.
-func drawn(t *rapid.T) *story {
-	s := begin(rapid.SampledFrom([]func() inside.Clustering{files, workgroup, unclustered, volumes}).Draw(t, "wanted")())
-	s.w.featuresRestart = rapid.Bool().Draw(t, "features want a restart")
-	return s
+// drawn makes stories of one guest cluster: what is wanted, and how its image behaves.
+func drawn(t *rapid.T) func() *story {
+	want := rapid.SampledFrom([]func() inside.Clustering{files, workgroup, unclustered, volumes}).Draw(t, "wanted")
+	restart, addressed := rapid.Bool().Draw(t, "features want a restart"), rapid.Bool().Draw(t, "the image has addresses")
+	return func() *story {
+		s := begin(want())
+		s.w.featuresRestart = restart
+		for _, m := range s.w.machines {
+			if a := &m.Adapters[0]; addressed {
+				a.DHCP, a.Addresses = false, []netip.Prefix{address("10.0.1.201", 24), address("10.0.1.200", 24)}
+				a.Gateways = []netip.Addr{netip.MustParseAddr("10.0.1.254"), netip.MustParseAddr("10.0.1.253")}
+			}
+		}
+		return s
+	}
 }
 
 // disturb goes on with everything that may come between: batches that are cut, machines that fall silent, ids that are not kept,
@@ -226,7 +236,7 @@ func indexes(n int) []int {
 // From wherever it was cut it goes on to the end: no call is refused, nothing is formatted twice, no second cluster is formed.
 func TestLawItConvergesFromAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawn(t)
+		s := drawn(t)()
 		if err := errors.Join(s.disturb(t, true), s.finish()); err != nil {
 			t.Fatal(err)
 		}
@@ -239,9 +249,8 @@ func TestLawItConvergesFromAnywhere(t *testing.T) {
 // A manager that is killed between steps repeats none of them: the same calls are made as without, each as often.
 func TestLawNothingIsRepeated(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawn(t)
-		undisturbed := begin(s.want)
-		undisturbed.w.featuresRestart = s.w.featuresRestart
+		tell := drawn(t)
+		s, undisturbed := tell(), tell()
 		if err := errors.Join(undisturbed.finish(), s.disturb(t, false), s.finish()); err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +267,7 @@ func TestLawNothingIsRepeated(t *testing.T) {
 // What was made is taken away: the cluster, and each computer object that is recorded.
 func TestLawDeletionLeavesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawn(t)
+		s := drawn(t)()
 		if rapid.Bool().Draw(t, "made") {
 			if err := s.finish(); err != nil {
 				t.Fatal(err)
@@ -308,7 +317,7 @@ func TestLawLeaversLeave(t *testing.T) {
 // Every plan on the way keeps the laws, whatever is silent meanwhile.
 func TestLawsOfEveryPlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawn(t)
+		s := drawn(t)()
 		s.before = func(want inside.Clustering, seen *guest.Snapshot, p plan.Plan) error {
 			if err := errors.Join(readable(p), keepsSecrets(p), cautious(want, seen, p), stable(t, want, seen, p)); err != nil {
 				return fmt.Errorf("%w\n%s", err, strings.Join(show(p), "\n"))
@@ -488,6 +497,7 @@ func shuffled(dice *rand.Rand, seen *guest.Snapshot) *guest.Snapshot {
 		mix(dice, &m.Shares)
 		for i := range m.Adapters {
 			mix(dice, &m.Adapters[i].Addresses)
+			mix(dice, &m.Adapters[i].Gateways)
 		}
 		out.Members[id] = m
 	}

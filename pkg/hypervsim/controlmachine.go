@@ -251,6 +251,7 @@ func (w *World) CopyVM(vm, folder string) (string, error) {
 			return "", err
 		}
 		w.cloneDevices(&clone, own, to)
+		w.cloneGuest(&clone, m)
 		id = clone.id
 		return "copied VM " + m.name, nil
 	})

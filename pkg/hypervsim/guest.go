@@ -100,6 +100,19 @@ func (w *World) install(m *machine) *windows.System {
 	return nil
 }
 
+// cloneGuest gives a copy of a machine the Windows that the other has.
+func (w *World) cloneGuest(to, from *machine) {
+	if from.guest.system == nil {
+		return
+	}
+	for _, d := range to.drives {
+		if f := w.fileAt(to.host, d.path); !d.shared && f != nil && f.disk != nil && f.disk.windows != 0 {
+			to.guest.system = from.guest.system.Clone(f.disk.files)
+			return
+		}
+	}
+}
+
 // specialise is the first part of Windows' set-up, which ends with a restart. One that was interrupted begins again, which
 // the real one often does not.
 func (w *World) specialise(m *machine) {

@@ -75,6 +75,7 @@ var guestDiskClass = properties[*windows.Disk]{
 	"isreadonly":         func(d *windows.Disk) any { return d.ReadOnly },
 	"isboot":             func(d *windows.Disk) any { return d.System },
 	"issystem":           func(d *windows.Disk) any { return d.System },
+	"isclustered":        func(*windows.Disk) any { return false }, // nothing is asked of a cluster's disks by this
 	"friendlyname":       func(*windows.Disk) any { return "Msft Virtual Disk" },
 	"bustype":            func(*windows.Disk) any { return "SAS" },
 	"numberofpartitions": func(d *windows.Disk) any { return int64(len(d.Seen.Partitions)) },
@@ -158,24 +159,33 @@ func updateStorageCache(c *call) error {
 	return nil
 }
 
-// initializeSharedDisk answers Initialize-SharedDisk: it looks at the disk itself, whatever Windows saw of it last.
+// initializeSharedDisk answers Initialize-SharedDisk: it looks at the disk itself, whatever Windows saw of it last. What a call
+// left that died in the middle is brought to its end where the disk is online.
 func initializeSharedDisk(c *call) error {
-	id := c.text("UniqueId")
+	id, label := c.text("UniqueId"), c.text("Label")
 	d := c.system().Disk(id)
 	switch {
-	case d == nil:
-		return refused("ObjectNotFound", id, "There is no disk %s.", id)
-	case !d.Content.Raw():
-		return refused("ResourceExists", id, "Disk %s is not raw: it is left as it is.", id)
+	case len(label) > maxLabel:
+		return refused("InvalidArgument", label, "A label of NTFS has %d characters at most.", maxLabel)
+	case d == nil || !strings.EqualFold(d.UniqueID, id):
+		return refused("ObjectNotFound", id, "There is no disk with the unique id %s.", id)
+	case d.System || !d.Content.Blank() || !d.Content.Raw() && d.Offline:
+		return refused("ResourceExists", id, "Disk %s has something on it, and is never formatted.", id)
 	}
-	d.Content.Initialise(c.w.newID())
-	c.format(d, d.Content.AddPartition(d.Size), c.text("Label"))
+	if d.Content.Raw() {
+		d.Content.Initialise(c.w.newID())
+	}
+	c.format(d, d.Content.AddPartition(d.Device.Size), label)
 	d.SetOffline(false)
 	d.SetOffline(true)
+	d.ReadOnly = false
 	c.did("initialised disk " + id + " in VM " + c.guest.machine.name)
 	c.emit(record{"guid": d.Seen.GUID})
 	return nil
 }
+
+// maxLabel is the length of a label of NTFS.
+const maxLabel = 32
 
 // format makes an NTFS volume of a partition, with a letter.
 func (c *call) format(d *windows.Disk, p *windows.Partition, label string) {
@@ -205,17 +215,17 @@ func expandSharedDisk(c *call) error {
 	switch {
 	case d == nil:
 		return refused("ObjectNotFound", guid, "There is no disk %s.", guid)
-	case d.Offline || d.ReadOnly:
-		return refused("InvalidOperation", guid, "Disk %s is not online here.", guid)
-	case len(d.Content.Partitions) == 0:
-		return refused("ObjectNotFound", guid, "Disk %s has no partition.", guid)
+	case d.Offline:
+		return refused("ResourceUnavailable", guid, "Disk %s is offline on this node: another one owns it.", guid)
+	case len(d.Content.Data()) != 1:
+		return refused("InvalidData", guid, "Disk %s has %d partitions of data, and grows by itself with one alone.", guid, len(d.Content.Data()))
 	}
-	p := &d.Content.Partitions[len(d.Content.Partitions)-1]
-	if size := d.Content.MaxSize(d.Size); size > p.Size {
+	p := d.Content.Data()[0]
+	if size := d.Content.MaxSize(d.Device.Size); size >= p.Size+MiB {
 		p.Size, p.VolumeSize = size, size
 		c.did("gave the volume of disk " + guid + " all the room in VM " + c.guest.machine.name)
 	}
 	c.system().Rescan()
-	c.emit(record{"size": p.VolumeSize})
+	c.emit(record{"size": p.Size})
 	return nil
 }

@@ -259,3 +259,63 @@ func TestPeopleInsideGuests(t *testing.T) {
 		}
 	}
 }
+
+// What a call left that died in the middle is brought to its end where the disk is online; anything else is never formatted.
+func TestInitialisingADiskIsBroughtToItsEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*windows.Disk)
+		label  string
+		want   hostagent.Class
+	}{
+		"raw":                          {change: func(*windows.Disk) {}},
+		"raw and online":               {change: func(d *windows.Disk) { d.SetOffline(false) }},
+		"GPT alone, online":            {change: func(d *windows.Disk) { d.Content.Initialise("1"); d.SetOffline(false) }},
+		"GPT alone, offline":           {change: func(d *windows.Disk) { d.Content.Initialise("1") }, want: hostagent.Conflict},
+		"a partition":                  {change: func(d *windows.Disk) { d.Content.Initialise("1"); d.Content.AddPartition(d.Size); d.SetOffline(false) }, want: hostagent.Conflict},
+		"a label that is far too long": {change: func(*windows.Disk) {}, label: "0123456789012345678901234567890123", want: hostagent.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			id := f.windows("hv01", "one", "one-1", f.sharedDisks("a")...)
+			unique := f.disksOf(id)[[2]int64{0, 0}].UniqueID
+			f.mu.Lock()
+			d := f.machineByID(id).guest.system.Disk(unique)
+			test.change(d)
+			before := d.Content.Clone()
+			f.mu.Unlock()
+			results, err := f.inside(id, local, guestcmdlet.InitializeDisk("i", unique, "a"+test.label))
+			f.ok(err)
+			if got := hostagent.ClassOf(results.Err()); got != test.want {
+				t.Fatalf("got %s, want %q", got, test.want)
+			}
+			if test.want != "" {
+				if diff := cmp.Diff(before, d.Content.Clone()); diff != "" {
+					t.Errorf("the disk is not as it was:\n%s", diff)
+				}
+				return
+			}
+			data := d.Content.Data()
+			if len(data) != 1 || data[0].FileSystem != "NTFS" || data[0].Label != "a" || data[0].Letter == "" || !d.Offline {
+				t.Errorf("%+v, offline %v", data, d.Offline)
+			}
+		})
+	}
+}
+
+// A copy of a machine is the same computer, and goes ways of its own from then on.
+func TestACopyHasTheWindowsToo(t *testing.T) {
+	f := newFixture(t)
+	id := f.windows("hv01", "one", "one-1")
+	copied, err := f.CopyVM(id, gold+`\copy`)
+	f.ok(err)
+	f.ok(f.StartVM(copied))
+	f.advance(time.Minute)
+	for _, vm := range []string{id, copied} {
+		if got := f.mustInside(vm, local, guestcmdlet.Computer("c"))[0].Values[0].Text("Name"); got != "ONE-1" {
+			t.Errorf("%s is %s", vm, got)
+		}
+	}
+	f.mustInside(copied, local, guestcmdlet.RemoveAnswerFile("r"))
+	f.ok(f.RotateLocalAdministrator(copied))
+	f.mustInside(id, local, guestcmdlet.FindAnswerFile("f"))
+}

@@ -65,7 +65,7 @@ func (n *guestNetwork) lease(a *adapter) *windows.Lease {
 // reachesDomain is whether a guest can ask the domain's controller: an adapter on its switch with an address asks its DNS
 // server.
 func (w *World) reachesDomain(m *machine) bool {
-	if w.domain == nil || w.domain.Stopped || m.guest.system == nil {
+	if w.domain == nil || w.domain.Stopped || m.guest.system == nil || w.services.isolated[m] {
 		return false
 	}
 	w.plug(m)

@@ -32,7 +32,14 @@ var guestPartitionClass = properties[partitionRef]{
 	},
 	"size":   func(p partitionRef) any { return p.property(func(o *windows.Partition) any { return o.Size }) },
 	"offset": func(p partitionRef) any { return p.property(func(o *windows.Partition) any { return o.Offset }) },
-	"type":   func(partitionRef) any { return "Basic" },
+	"type":            func(p partitionRef) any { return p.property(kindOf) },
+}
+
+func kindOf(p *windows.Partition) any {
+	if p.Reserved {
+		return "Reserved"
+	}
+	return "Basic"
 }
 
 func (p partitionRef) property(read func(*windows.Partition) any) any {

@@ -17,6 +17,8 @@ type Content struct {
 type Partition struct {
 	Number       int64
 	Offset, Size int64
+	// Reserved is whether it is Windows' own, which every GPT disk has.
+	Reserved bool
 	// Letter is its drive letter, where it has one.
 	Letter string
 	// FileSystem is empty before it is formatted; Label is the volume's.
@@ -28,28 +30,44 @@ type Partition struct {
 // Raw is whether nothing is on the disk.
 func (c *Content) Raw() bool { return c.GUID == "" }
 
+// Blank is whether there is no partition of data on the disk.
+func (c *Content) Blank() bool { return len(c.Data()) == 0 }
+
+// Data are the partitions of data.
+func (c *Content) Data() []*Partition {
+	var out []*Partition
+	for i := range c.Partitions {
+		if !c.Partitions[i].Reserved {
+			out = append(out, &c.Partitions[i])
+		}
+	}
+	return out
+}
+
 // Clone is a copy.
 func (c Content) Clone() Content {
 	c.Partitions = slices.Clone(c.Partitions)
 	return c
 }
 
-// The bytes at a GPT disk's ends that no partition has.
-const gptOverhead = 2 << 20
+// Where Windows' own partition of a GPT disk begins and ends, and the bytes at the disk's end that no partition has.
+const (
+	reservedFrom = 17 << 10
+	reservedTo   = 16 << 20
+	gptTail      = 1 << 20
+)
 
-// Initialise makes a raw disk a GPT disk.
+// Initialise makes a raw disk a GPT disk, with Windows' own partition alone.
 func (c *Content) Initialise(guid string) {
 	c.GUID = "{" + strings.ToUpper(strings.Trim(guid, "{}")) + "}"
-	c.Partitions = nil
+	c.Partitions = []Partition{{Number: 1, Offset: reservedFrom, Size: reservedTo - reservedFrom, Reserved: true}}
 }
 
 // AddPartition makes a partition of all that is free on a disk of a size.
 func (c *Content) AddPartition(diskSize int64) *Partition {
-	p := Partition{Number: int64(len(c.Partitions) + 1), Offset: 1 << 20}
-	for _, o := range c.Partitions {
-		p.Offset = max(p.Offset, o.Offset+o.Size)
-	}
-	p.Size = max(diskSize-gptOverhead/2-p.Offset, 0)
+	last := c.Partitions[len(c.Partitions)-1]
+	p := Partition{Number: last.Number + 1, Offset: last.Offset + last.Size}
+	p.Size = max(diskSize-gptTail-p.Offset, 0)
 	c.Partitions = append(c.Partitions, p)
 	return &c.Partitions[len(c.Partitions)-1]
 }
@@ -59,7 +77,7 @@ func (c *Content) MaxSize(diskSize int64) int64 {
 	if len(c.Partitions) == 0 {
 		return 0
 	}
-	return diskSize - gptOverhead/2 - c.Partitions[len(c.Partitions)-1].Offset
+	return diskSize - gptTail - c.Partitions[len(c.Partitions)-1].Offset
 }
 
 // Device is a disk that the machine has now, where Windows finds it.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +75,27 @@ func New(build int, seed string, files map[string]string, restartFor []string) *
 	}
 	s.Administrators = []string{s.sid + "-500"}
 	return s
+}
+
+// Clone is a copy of the installation on a copy of its disk, with the files there.
+func (s *System) Clone(files map[string]string) *System {
+	c := *s
+	c.Files, c.Features, c.Administrators = files, maps.Clone(s.Features), slices.Clone(s.Administrators)
+	c.Accounts, c.adapters, c.disks = nil, nil, nil
+	for _, a := range s.Accounts {
+		account := *a
+		c.Accounts = append(c.Accounts, &account)
+	}
+	for _, a := range s.adapters {
+		adapter := *a
+		adapter.Static, adapter.Gateways, adapter.DNS = slices.Clone(a.Static), slices.Clone(a.Gateways), slices.Clone(a.DNS)
+		c.adapters = append(c.adapters, &adapter)
+	}
+	for _, d := range s.disks {
+		disk := *d
+		c.disks = append(c.disks, &disk)
+	}
+	return &c
 }
 
 // Name is the computer's name that is in force.

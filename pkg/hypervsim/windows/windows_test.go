@@ -313,7 +313,7 @@ func TestDisks(t *testing.T) {
 		t.Errorf("before Windows looks again: %s", got)
 	}
 	d.SetOffline(false)
-	if d.PartitionStyle() != "GPT" || d.Seen.GUID != "{B0A9}" || one.Disk("b0a9") != d || p.Size >= gib || p.Size < gib-4<<20 {
+	if d.PartitionStyle() != "GPT" || d.Seen.GUID != "{B0A9}" || one.Disk("b0a9") != d || p.Size >= gib || p.Size < gib-(20<<20) {
 		t.Errorf("once it is online: %s, %+v", d.PartitionStyle(), d.Seen)
 	}
 	if other.PartitionStyle() != "RAW" {

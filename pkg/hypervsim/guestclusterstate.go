@@ -16,13 +16,15 @@ type GuestClusterState struct {
 	WitnessVote int `json:"witnessVote"`
 }
 
-// InnerNode is a node of a cluster inside. VM is its machine's name, Vote the vote that it has now.
+// InnerNode is a node of a cluster inside. VM is its machine's name, Service whether its cluster service runs, Vote the vote that
+// it has now.
 type InnerNode struct {
-	Name   string `json:"name"`
-	VM     string `json:"vm"`
-	State  string `json:"state"`
-	Status string `json:"status"`
-	Vote   int    `json:"vote"`
+	Name    string `json:"name"`
+	VM      string `json:"vm"`
+	State   string `json:"state"`
+	Status  string `json:"status"`
+	Service bool   `json:"service"`
+	Vote    int    `json:"vote"`
 }
 
 // RoleState is a group of a cluster inside. The interruptions are times in which it was not served though it had been before: it
@@ -57,7 +59,7 @@ func (s *clusterServices) pictures() []GuestClusterState {
 		state := GuestClusterState{Name: c.Name, ID: c.ID, Quorate: c.Running(), WitnessVote: c.WitnessDynamicWeight()}
 		for _, n := range c.Nodes {
 			state.Nodes = append(state.Nodes, InnerNode{
-				Name: n.Name(), VM: machineOf(n).name, State: string(n.State()), Status: innerNodeStatus(n), Vote: n.DynamicWeight(),
+				Name: n.Name(), VM: machineOf(n).name, State: string(n.State()), Status: innerNodeStatus(n), Service: n.ServiceRuns(), Vote: n.DynamicWeight(),
 			})
 		}
 		for _, g := range c.Groups {

@@ -1,6 +1,10 @@
 package hypervsim
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // State is the world as a picture: what is where, now.
 type State struct {
@@ -17,6 +21,8 @@ type State struct {
 	Domain DomainState `json:"domain,omitzero"`
 	// GuestClusters are the failover clusters that machines form inside.
 	GuestClusters []GuestClusterState `json:"guestClusters,omitempty"`
+	// LostServers are those outside that answer nobody.
+	LostServers []string `json:"lostServers,omitempty"`
 }
 
 // HostState is one host.
@@ -53,6 +59,8 @@ type VMState struct {
 	Drives    []DriveState   `json:"drives"`
 	// Guest is the Windows in it; zero before its first start, and where there is none.
 	Guest GuestState `json:"guest,omitzero"`
+	// Isolated is whether it is cut off from all networks behind its switches.
+	Isolated bool `json:"isolated,omitempty"`
 	// MigratingTo is the host that it is on its way to.
 	MigratingTo string `json:"migratingTo,omitempty"`
 }
@@ -95,7 +103,7 @@ type FileState struct {
 func (w *World) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := State{Time: w.clock.Now(), Cluster: w.name, Quorate: w.quorate(), Domain: w.domainPicture(), GuestClusters: w.services.pictures()}
+	s := State{Time: w.clock.Now(), Cluster: w.name, Quorate: w.quorate(), Domain: w.domainPicture(), GuestClusters: w.services.pictures(), LostServers: slices.Sorted(maps.Keys(w.services.lost))}
 	for _, h := range w.hosts {
 		hs := HostState{
 			Name: h.name, Build: h.build, Powered: h.powered, State: h.nodeState(), Status: h.nodeStatus(), Drain: h.drain,
@@ -139,6 +147,7 @@ func (m *machine) picture() VMState {
 	if heartbeat, ok := m.heartbeat().(string); ok {
 		vm.Heartbeat = heartbeat
 	}
+	vm.Isolated = m.world.services.isolated[m]
 	if mg := m.migration(); mg != nil {
 		vm.MigratingTo = mg.to.name
 	}

@@ -80,6 +80,8 @@ type Action struct {
 	Files         hypervsim.Files `json:"files,omitempty"`
 	ClassNames    []string        `json:"classNames,omitzero"`
 	OfflineAction *int            `json:"offlineAction,omitempty"`
+	// Server is one outside that has a witness: the server of a share, or an Azure storage account.
+	Server string `json:"server,omitempty"`
 	// Feature is a Windows feature in a guest.
 	Feature string `json:"feature,omitempty"`
 	// Policy is what the domain does to local administrators: Rotate, Rename, Disable, or nothing.

@@ -109,6 +109,13 @@ var actions = map[string]action{
 		do: func(w *hypervsim.World, a control.Action) error { return w.TakeDiskOffline(a.VM, a.Path) },
 	},
 
+	"IsolateVM":           onVM("cuts a machine off from all networks, unnoticed by its guest and its host", (*hypervsim.World).IsolateVM),
+	"ReconnectVM":         onVM("ends the isolation of a machine", (*hypervsim.World).ReconnectVM),
+	"StopClusterService":  onVM("stops the cluster service in a machine", (*hypervsim.World).StopClusterService),
+	"StartClusterService": onVM("starts the cluster service in a machine", (*hypervsim.World).StartClusterService),
+	"LoseServer":          onServer("lets a server with a witness answer nobody", (*hypervsim.World).LoseServer),
+	"ReturnServer":        onServer("lets a lost server answer again", (*hypervsim.World).ReturnServer),
+
 	"StopDomainController":  onDomain("stops the domain's controller", (*hypervsim.World).StopDomainController),
 	"StartDomainController": onDomain("starts the domain's controller again", (*hypervsim.World).StartDomainController),
 	"SetAdministratorPolicy": {
@@ -118,7 +125,9 @@ var actions = map[string]action{
 	},
 	"GrantCreateComputers": {
 		does: "lets an account of the domain create computer objects in a container", fields: []string{"container", "account"},
-		do: func(w *hypervsim.World, a control.Action) error { return w.GrantCreateComputers(a.Container, a.Account) },
+		do: func(w *hypervsim.World, a control.Action) error {
+			return w.GrantCreateComputers(a.Container, a.Account)
+		},
 	},
 
 	"SetClassNames": {
@@ -170,6 +179,10 @@ func onHost(does string, do func(*hypervsim.World, string) error) action {
 
 func onVM(does string, do func(*hypervsim.World, string) error) action {
 	return action{does: does, fields: []string{"vm"}, do: func(w *hypervsim.World, a control.Action) error { return do(w, a.VM) }}
+}
+
+func onServer(does string, do func(*hypervsim.World, string) error) action {
+	return action{does: does, fields: []string{"server"}, do: func(w *hypervsim.World, a control.Action) error { return do(w, a.Server) }}
 }
 
 func onDomain(does string, do func(*hypervsim.World) error) action {

@@ -23,7 +23,7 @@ const answerFile = `<unattend xmlns="urn:schemas-microsoft-com:unattend"><settin
 <AdministratorPassword><Value>Local-1</Value><PlainText>true</PlainText></AdministratorPassword></UserAccounts></component></settings></unattend>`
 
 // addClustered adds a machine that runs and is clustered, in a folder, with a data disk data.vhdx beside its own. Windows is up in
-// it, with the feature for failover clusters, and has the disk online.
+// it, has the disk online, and is the only node of a failover cluster.
 func addClustered(t *testing.T, w *hypervsim.World, host, name, folder string) {
 	t.Helper()
 	disk, data := folder+`\os.vhdx`, folder+`\data.vhdx`
@@ -40,7 +40,11 @@ func addClustered(t *testing.T, w *hypervsim.World, host, name, folder string) {
 		cmdlet.MakeNewClustered("role", "vm", name), cmdlet.StartGroup("start", name),
 	)).ByID("vm").Values[0].Text("Id")
 	advance(t, w, 10*time.Minute)
-	inside(t, w, host, id, guestcmdlet.InstallFeatures("features", "Failover-Clustering"), online(0), online(1))
+	told := inside(t, w, host, id, hostagent.LogonNetwork,
+		guestcmdlet.InstallFeatures("features", "Failover-Clustering"), online(0), online(1), guestcmdlet.Computer("computer"))
+	computer := told.ByID("computer").Values[0].Text("Name")
+	inside(t, w, host, id, hostagent.LogonExplicit, guestcmdlet.NewCluster("cluster", "CL-"+computer[len(computer)-4:], []string{computer}, nil, false))
+	advance(t, w, time.Minute)
 }
 
 // online sets one of a guest's disks online.
@@ -51,9 +55,12 @@ func online(number int64) hostagent.Call {
 }
 
 // inside runs calls in a guest that all end well.
-func inside(t *testing.T, w *hypervsim.World, host, vm string, calls ...hostagent.Call) {
+func inside(t *testing.T, w *hypervsim.World, host, vm string, logon hostagent.Logon, calls ...hostagent.Call) hostagent.Results {
 	t.Helper()
-	batch := hostagent.Batch{OnError: hostagent.Stop, Calls: calls}
+	batch := hostagent.Batch{Logon: logon, OnError: hostagent.Stop, Calls: calls}
+	if logon == hostagent.LogonExplicit {
+		batch.Credential = &local
+	}
 	call, err := direct.Wrap("guest", local, withTarget(batch, vm))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +69,7 @@ func inside(t *testing.T, w *hypervsim.World, host, vm string, calls ...hostagen
 	if err != nil {
 		t.Fatal(err)
 	}
-	well(t, results)
+	return well(t, results)
 }
 
 func withTarget(batch hostagent.Batch, vm string) hostagent.Batch {

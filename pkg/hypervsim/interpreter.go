@@ -51,6 +51,7 @@ var commands = map[string]command{
 	"add-vmscsicontroller":      {changing, needsHost, addController},
 	"get-vhd":                   {reading, needsHost, getVHD},
 	"new-vhd":                   {func(d *Durations) time.Duration { return d.CreateDisk }, needsHost, newVHD},
+	"resize-vhd":                {changing, needsHost, resizeVHD},
 	"get-vmhost":                {reading, needsHost, getVMHost},
 	"get-vmswitch":              {reading, needsHost, getVMSwitch},
 	"get-item":                  {reading, needsHost, getItem},

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -177,6 +178,42 @@ func getVHD(c *call) error {
 			c.emit(vhdView(c.w, f))
 		}
 	}
+	return nil
+}
+
+// resizeVHD answers Resize-VHD for disks that are to be larger. Machines may have them open meanwhile, but for a shared VHDX
+// ("Virtual Hard Disk Sharing Overview", "Create Hyper-V VHD Set files").
+func resizeVHD(c *call) error {
+	for _, path := range c.texts("Path") {
+		c.report(c.resizeDisk(clean(path), c.integer("SizeBytes", 0)))
+	}
+	return nil
+}
+
+func (c *call) resizeDisk(path string, size int64) error {
+	f := c.w.fileAt(c.host, path)
+	switch {
+	case f == nil:
+		return noFile(path)
+	case f.disk == nil || f.broken:
+		return refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path)
+	case f.holder != "" || c.heldElsewhere(path) || f.disk.format == formatVHDX && slices.ContainsFunc(c.w.openedBy(path), func(d *drive) bool { return d.shared }):
+		return inUse(path)
+	case size < f.disk.size:
+		return invalid(path, "The size %d is not valid for %q: making a disk smaller is not simulated.", size, path)
+	}
+	larger := *f.disk
+	larger.size = size
+	if err := c.acceptable(path, &larger); err != nil {
+		return err
+	}
+	if data := cmp.Or(f.disk.data, f); f.disk.kind == fixedDisk {
+		if err := c.w.resize(data, data.length+size-f.disk.size); err != nil {
+			return err
+		}
+	}
+	f.disk.size = size
+	c.did("made disk " + path + " larger")
 	return nil
 }
 

@@ -33,8 +33,8 @@ $Surface = [ordered] @{
     'ScheduledTasks' = @()
     'Hyper-V' = 'Add-VMHardDiskDrive', 'Add-VMNetworkAdapter', 'Add-VMScsiController', 'Connect-VMNetworkAdapter', 'Get-VHD',
     'Get-VM', 'Get-VMHardDiskDrive', 'Get-VMHost', 'Get-VMNetworkAdapter', 'Get-VMScsiController', 'Get-VMSwitch', 'New-VHD',
-    'New-VM', 'Remove-VM', 'Remove-VMHardDiskDrive', 'Remove-VMNetworkAdapter', 'Rename-VM', 'Set-VM', 'Set-VMNetworkAdapter',
-    'Set-VMNetworkAdapterVlan', 'Stop-VM'
+    'New-VM', 'Remove-VM', 'Remove-VMHardDiskDrive', 'Remove-VMNetworkAdapter', 'Rename-VM', 'Resize-VHD', 'Set-VM',
+    'Set-VMNetworkAdapter', 'Set-VMNetworkAdapterVlan', 'Stop-VM'
     'FailoverClusters' = 'Add-ClusterVirtualMachineRole', 'Get-Cluster', 'Get-ClusterGroup', 'Get-ClusterNode',
     'Get-ClusterResource', 'Get-ClusterSharedVolume', 'Move-ClusterVirtualMachineRole', 'Remove-ClusterGroup',
     'Set-ClusterParameter', 'Start-ClusterGroup', 'Stop-ClusterGroup', 'Update-ClusterVirtualMachineConfiguration'

@@ -83,6 +83,7 @@ func exampleNetworks() hostagent.Batch {
 func exampleDisks() hostagent.Batch {
 	return exampleBatch(
 		NewVHD("dynamic", exampleFolder+`\quorum.vhds`, 1<<30, false), NewVHD("fixed", exampleFolder+`\data.vhds`, 100<<30, true),
+		ResizeVHD("grow", exampleFolder+`\quorum.vhds`, 2<<30),
 		VMByID("vm", exampleVM), AddController("controller", "vm"),
 		AttachSharedDisk("attach", "vm", exampleFolder+`\data.vhds`, Slot{Controller: 1, Location: 0}),
 		DriveAt("drive", "vm", Slot{Controller: 1, Location: 0}), DetachDrive("detach", "drive"),

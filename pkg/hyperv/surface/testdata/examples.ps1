@@ -44,6 +44,7 @@ Set-VMNetworkAdapter -VMNetworkAdapter $adapter -StaticMacAddress '02A101000001'
 
 New-VHD -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\quorum.vhds' -SizeBytes 1073741824 -Dynamic
 New-VHD -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\data.vhds' -SizeBytes 107374182400 -Fixed -AsJob
+Resize-VHD -Path @('C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\quorum.vhds') -SizeBytes 2147483648
 $vm = Get-VM -Id '8f0f2e4c-5b1a-4c0e-9a53-0d2f1c7e6b42'
 Add-VMScsiController -VM $vm
 Add-VMHardDiskDrive -VM $vm -ControllerType 'SCSI' -ControllerNumber 1 -ControllerLocation 0 -Path 'C:\ClusterStorage\Volume1\guests\prod.sql-1.0a1b2c3d\data.vhds' -SupportPersistentReservations

@@ -140,6 +140,8 @@ func (p *planner) addDisks(s *settings, c *guest.Cluster) {
 		r, clustered := diskResource(c, d.GUID)
 		available := slices.ContainsFunc(c.AvailableDisks, func(a guest.AvailableDisk) bool { return sameID(a.ID, d.GUID) })
 		switch {
+		case p.prepared[d.Name]:
+			continue
 		case !clustered && available:
 			s.add("add disk "+d.Name, cmdlet.AddDisk(s.id("disk"), d.GUID, d.Name))
 			r.Name = d.Name

@@ -77,6 +77,14 @@ func TestConfigure(t *testing.T) {
 			s.want.Disks[1].Use = inside.UseCSV
 		}},
 		"a new disk": {plan: []string{"configure: Add-SharedDisk -Guid {01} -Name logs"}, differs: func(s *stage) { newDisk(s); s.seen.Cluster.AvailableDisks = []guest.AvailableDisk{{ID: "{01}"}} }},
+		"a new disk that is online on a node": {
+			plan: []string{"set-up/FILES-2: Set-Disk -IsOffline true -UniqueId naa.logs"},
+			differs: func(s *stage) {
+				newDisk(s)
+				s.seen.Cluster.AvailableDisks = []guest.AvailableDisk{{ID: "{01}"}}
+				shared(s, 2, 3, func(d *guest.Disk) { d.Offline = false })
+			},
+		},
 		"a new disk that a node does not see": {plan: []string{
 			"wait (ConfiguringCluster): disk logs is not yet one that cluster FILES-CL could take: every node has to see it, offline",
 		}, differs: newDisk},

@@ -21,6 +21,8 @@ type sighting struct {
 	problem string
 	// on are the members' views of it, by the machine's id.
 	on map[string]guest.Disk
+	// clustered is whether the cluster has the disk, though its GUID is not recorded: no member does anything about it.
+	clustered bool
 }
 
 // look tells a wanted disk apart from the others: by its GPT GUID once that is recorded, until then by its place on the
@@ -128,9 +130,13 @@ func (p *planner) disks() ([]sighting, bool) {
 	}
 	var seen []sighting
 	for _, d := range p.want.kept() {
-		if _, clustered := p.resourceOf(d); !clustered {
-			seen = append(seen, look(p.want, d, p.seen))
+		if _, clustered := p.resourceOf(d); clustered {
+			continue
 		}
+		s := look(p.want, d, p.seen)
+		guid, _, _ := s.guid()
+		_, s.clustered = diskResource(p.seen.Cluster, guid)
+		seen = append(seen, s)
 	}
 	p.tellTwins(seen)
 	ready := true
@@ -216,10 +222,14 @@ func (p *planner) knownAsRaw(d Disk) bool {
 	return s.uniqueID != "" && raw
 }
 
-// disks adds what a member has to do about the disks; the writer is the one that initialises.
-func (w *work) disks(seen []sighting, writer bool) {
+// prepareDisks adds what a member has to do about the disks; the writer is the one that initialises.
+func (p *planner) prepareDisks(w *work, seen []sighting, writer bool) {
 	for i := range seen {
+		before := len(w.calls)
 		w.disk(&seen[i], writer)
+		if len(w.calls) > before {
+			p.prepared[seen[i].disk.Name] = true
+		}
 	}
 }
 
@@ -228,7 +238,7 @@ func (w *work) disk(s *sighting, writer bool) {
 	guid, _, agree := s.guid()
 	c, ok := s.on[w.member.VMID]
 	switch {
-	case !ok || !agree || !s.isKnown():
+	case !ok || !agree || !s.isKnown() || s.clustered:
 	case s.isBlank():
 		if writer {
 			w.add(v1alpha1.ReasonPreparingDisks, "initialise disk "+s.disk.Name, cmdlet.InitializeDisk(w.id("initialise"), s.uniqueID, s.disk.Name))

@@ -116,6 +116,22 @@ func TestDisksAreInitialisedOnce(t *testing.T) {
 	})
 }
 
+// A cluster's disk is left to the cluster, also when nobody remembers it.
+func TestAClustersDiskIsLeftAlone(t *testing.T) {
+	checkCalls(t, serving, map[string]moment{
+		"its GUID was lost": {
+			plan: []string{
+				"wait (PreparingDisks): recording the GUID of disk data",
+				"wait (ConfiguringCluster): the GUID of disk data is not recorded yet, on which role FILES-FS has its shares",
+			},
+			differs: func(s *stage) {
+				s.want.Disks[1].GUID = ""
+				shared(s, 2, 2, func(d *guest.Disk) { d.Offline = false })
+			},
+		},
+	})
+}
+
 func like(d guest.Disk, uniqueID string) guest.Disk {
 	d.Number, d.Port, d.UniqueID = 30, 30, uniqueID
 	return d

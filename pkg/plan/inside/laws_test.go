@@ -225,6 +225,8 @@ func (s *story) disturb(t *rapid.T, cut bool) error {
 	return nil
 }
 
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 func indexes(n int) []int {
 	var out []int
 	for i := range n {
@@ -416,8 +418,13 @@ func cautiousCall(want inside.Clustering, seen *guest.Snapshot, step plan.Step, 
 			return errors.New("its name may be taken")
 		}
 	case "Initialize-SharedDisk":
+		want.Members = slices.DeleteFunc(slices.Clone(want.Members), func(m inside.Member) bool { return m.Leaving })
 		if !allTold(want, seen, func(m guest.Member) bool { return rawOn(m, fmt.Sprint(c.Parameters["UniqueId"])) }) {
 			return errors.New("somebody may have something on it")
+		}
+	case "Set-Disk":
+		if clusterMayHave(want, seen, target, fmt.Sprint(c.Parameters["UniqueId"])) {
+			return errors.New("the cluster may have it")
 		}
 	case "Restart-Computer":
 		if target.ClusterService == guest.ServiceRunning {
@@ -442,10 +449,25 @@ func cautiousCall(want inside.Clustering, seen *guest.Snapshot, step plan.Step, 
 	return nil
 }
 
+// clusterMayHave is whether a disk of a member may be the cluster's.
+func clusterMayHave(want inside.Clustering, seen *guest.Snapshot, m guest.Member, uniqueID string) bool {
+	if seen.Cluster == nil {
+		return slices.ContainsFunc(want.Members, func(o inside.Member) bool {
+			g, _ := seen.Member(o.VMID)
+			return g.ClusterService == guest.ServiceRunning || g.ClusterService == guest.ServiceStopped
+		})
+	}
+	return slices.ContainsFunc(m.Disks, func(d guest.Disk) bool {
+		_, clustered := seen.Cluster.DiskResource(d.GUID)
+		return d.UniqueID == uniqueID && clustered
+	})
+}
+
 func allTold(want inside.Clustering, seen *guest.Snapshot, ok func(guest.Member) bool) bool {
 	return !slices.ContainsFunc(want.Members, func(m inside.Member) bool {
 		g, _ := seen.Member(m.VMID)
-		return !g.Answered || g.SettingUp || !ok(g)
+		unmade := m.Leaving && m.VMID == ""
+		return !unmade && (!g.Answered || g.SettingUp || !ok(g))
 	})
 }
 

@@ -70,7 +70,7 @@ func (p *planner) prepare() bool {
 			continue
 		}
 		settled := len(w.calls) == 0
-		w.disks(disks, i == 0)
+		p.prepareDisks(w, disks, i == 0)
 		if settled {
 			p.join(w)
 		}
@@ -163,6 +163,8 @@ func (p *planner) isOurs(m Member, g guest.Member) bool {
 		p.block(v1alpha1.ReasonGuestRefused, "%s is in domain %s, and a workgroup is wanted; take it out (Remove-Computer) and restart it", m.Name, g.Domain)
 	case p.want.Domain != nil && g.Domain != "" && !p.joined(g):
 		p.block(v1alpha1.ReasonGuestRefused, "%s is in domain %s instead of %s; take it out (Remove-Computer) and restart it", m.Name, g.Domain, p.want.Domain.Name)
+	case !p.joined(g) && isNode(g) && !g.RestartPending:
+		p.block(v1alpha1.ReasonGuestRefused, "%s is a node and has left domain %s; put it back (Add-Computer) and restart it when that suits you", m.Name, p.want.Domain.Name)
 	default:
 		return true
 	}

@@ -166,6 +166,15 @@ func TestANodeIsNotRestarted(t *testing.T) {
 	})
 }
 
+func TestANodeOutOfItsDomain(t *testing.T) {
+	checkMoments(t, serving, map[string]moment{
+		"it left": {
+			plan:    []string{"block (GuestRefused): FILES-1 is a node and has left domain corp.example; put it back (Add-Computer) and restart it when that suits you"},
+			differs: func(s *stage) { s.member(1, func(m *guest.Member) { m.Domain = "" }) },
+		},
+	})
+}
+
 func TestFeatures(t *testing.T) {
 	for want, n := range map[string]int{"files": 3, "workgroup": 1, "unclustered": 0} {
 		if got := inside.Features(wanted[want]()); len(got) != n {

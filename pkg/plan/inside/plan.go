@@ -14,7 +14,7 @@ import (
 
 // Plan plans what to do inside the members now. Ids that seen tells and want does not record are waited for: see Record.
 func Plan(want Clustering, seen *guest.Snapshot, hosts *hyperv.Snapshot) plan.Plan {
-	p := &planner{want: want, seen: seen, hosts: hosts}
+	p := &planner{want: want, seen: seen, hosts: hosts, prepared: map[string]bool{}}
 	switch {
 	case hosts == nil:
 		p.wait(v1alpha1.ReasonHostUnreachable, "the host cluster has not been read yet")
@@ -40,6 +40,8 @@ type planner struct {
 	hosts *hyperv.Snapshot
 
 	plan plan.Plan
+	// prepared are the disks, by name, that a member does something about in this plan: no other step touches them.
+	prepared map[string]bool
 }
 
 func (p *planner) wait(reason v1alpha1.Reason, format string, a ...any) {

@@ -129,10 +129,14 @@ func (p *planner) shares(r Role, g guest.Group) {
 	d, _ := p.want.disk(r.Disk)
 	owner, ours := p.want.memberOf(g.OwnerNode)
 	seen, ok := told(owner, p.seen)
-	if !ours || !ok || !owner.Up || p.moves(owner) {
-		if len(r.Shares) > 0 {
-			p.wait(v1alpha1.ReasonObservationIncomplete, "the shares of role %s cannot be seen on %s now", r.Name, g.OwnerNode)
-		}
+	switch {
+	case len(r.Shares) == 0:
+		return
+	case !ours || !ok || !owner.Up || p.moves(owner):
+		p.wait(v1alpha1.ReasonObservationIncomplete, "the shares of role %s cannot be seen on %s now", r.Name, g.OwnerNode)
+		return
+	case d.GUID == "":
+		p.wait(v1alpha1.ReasonConfiguringCluster, "the GUID of disk %s is not recorded yet, on which role %s has its shares", r.Disk, r.Name)
 		return
 	}
 	var calls []hostagent.Call

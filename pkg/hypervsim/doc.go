@@ -12,8 +12,16 @@
 // Every call is held against pkg/hyperv/surface before anything else, so that what a host's build lacks is refused as
 // PowerShell refuses it. The named functions do what pkg/hostagent/session/functions.ps1 does.
 //
+// Inside machines that start from a disk with Windows there is a guest: pkg/hypervsim/windows models it and the one domain that
+// it may join, pkg/hypervsim/failover the cluster service in it. A machine's first start specialises its Windows with the answer
+// file on its disk, and waits for ever without one. Batches run in guests through Invoke-GuestBatch on the host that the machine
+// runs on now, with a table of commands of their own; a prompt may be in a guest, too. What Windows holds lives as long as the
+// machine; what is on a disk is with its file, for all who have it attached.
+//
 // Where the real thing is richer: the host cluster has no witness and no load balancer, anti-affinity is never enforced
 // and there are no affinity rules; dynamic disks stay small; a drain live-migrates what runs and fails where that cannot
-// be; files on a host's own disks exist, but only as far as machines and Get-Item need them. There are no guests yet:
-// a machine has a place for one, and a heartbeat.
+// be; files on a host's own disks exist, but only as far as machines and Get-Item need them. A guest has the registry keys,
+// files, CIM classes and features that calls ask for and no others; its networks know addresses, gateways and DNS servers, but
+// no packets; set-up that was interrupted begins again, which the real one often cannot; PowerShell Direct lets administrators in
+// alone, and does not go along when a machine migrates.
 package hypervsim

@@ -32,7 +32,7 @@ var guestPartitionClass = properties[partitionRef]{
 	},
 	"size":   func(p partitionRef) any { return p.property(func(o *windows.Partition) any { return o.Size }) },
 	"offset": func(p partitionRef) any { return p.property(func(o *windows.Partition) any { return o.Offset }) },
-	"type":            func(p partitionRef) any { return p.property(kindOf) },
+	"type":   func(p partitionRef) any { return p.property(kindOf) },
 }
 
 func kindOf(p *windows.Partition) any {

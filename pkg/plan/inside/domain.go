@@ -38,12 +38,18 @@ func AsksDomain(want Clustering) bool {
 		slices.ContainsFunc(want.Roles, func(r Role) bool { return r.ObjectGUID == "" })
 }
 
-// Container is the distinguished name of what the cluster's computer object lies in, whose rights matter to roles: as the domain
-// told, or else as it is wanted; empty when neither says.
+// Container is the distinguished name of what the cluster's computer object lies in, while its rights matter: to a role that has
+// no computer object yet. It is as the domain told, or else as it is wanted; empty when neither says.
 func Container(want Clustering, seen *guest.Snapshot) string {
-	if want.Domain == nil {
+	awaited := slices.ContainsFunc(want.Roles, func(r Role) bool { return r.ObjectGUID == "" })
+	if want.Domain == nil || want.Deleting || want.ClusterID == "" || !awaited {
 		return ""
 	}
+	return home(want, seen)
+}
+
+// home is what the cluster's computer object lies in.
+func home(want Clustering, seen *guest.Snapshot) string {
 	if seen != nil {
 		if a, ok := account(seen.Directory, want.ClusterName); ok {
 			return containerOf(a.DistinguishedName)

@@ -97,6 +97,8 @@ func TestSetUp(t *testing.T) {
 		"it asks DHCP": {plan: []string{
 			"set-up/FILES-1: Set-NetIPInterface -AddressFamily IPv4 -Dhcp Disabled -InterfaceIndex 10",
 			"set-up/FILES-1: New-NetIPAddress -IPAddress 10.0.1.11 -InterfaceIndex 10 -PrefixLength 24",
+			"set-up/FILES-1: New-NetRoute -DestinationPrefix 0.0.0.0/0 -InterfaceIndex 10 -NextHop 10.0.1.1",
+			"set-up/FILES-1: Set-DnsClientServerAddress -InterfaceIndex 10 -ServerAddresses 10.0.1.2",
 		}, differs: func(s *stage) { s.member(1, func(m *guest.Member) { m.Adapters[0].DHCP = true }) }},
 		"it is to ask DHCP": {plan: []string{
 			"set-up/FILES-1: Remove-NetIPAddress -IPAddress 10.0.1.11 -InterfaceIndex 10",

@@ -26,6 +26,11 @@ func (p *planner) adapters(w *work) {
 			continue
 		}
 		w.rename(n, a, names)
+		if a.DHCP && len(ipv4Prefixes(n.Addresses)) > 0 {
+			w.add(v1alpha1.ReasonSettingUp, w.network("set the addresses of adapter", n), cmdlet.AskForAddress(w.id("dhcp"), a.Index, false))
+			// What DHCP gave goes with it.
+			a.DHCP, a.Addresses, a.Gateways, a.DNSServers = false, nil, nil, nil
+		}
 		p.addresses(w, n, a)
 		w.gateways(n, a)
 		w.servers(n, a)
@@ -65,19 +70,14 @@ func (w *work) rename(n Network, a guest.Adapter, names map[int64]string) {
 
 func (w *work) id(name string) string { return fmt.Sprintf("%s%d", name, len(w.calls)) }
 
-// addresses sets an adapter's addresses, or lets it ask for one.
+// addresses sets the addresses of an adapter that does not ask DHCP, or lets it ask.
 func (p *planner) addresses(w *work, n Network, a guest.Adapter) {
 	static := ipv4Prefixes(n.Addresses)
 	set := func(c hostagent.Call) {
 		w.add(v1alpha1.ReasonSettingUp, w.network("set the addresses of adapter", n), c)
 	}
-	switch {
-	case len(static) == 0 && a.DHCP:
+	if a.DHCP {
 		return
-	case a.DHCP:
-		// What DHCP gave goes with it.
-		set(cmdlet.AskForAddress(w.id("dhcp"), a.Index, false))
-		a.Addresses = nil
 	}
 	for _, want := range static {
 		if slices.Contains(a.Addresses, want) {

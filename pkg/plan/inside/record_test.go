@@ -140,19 +140,30 @@ func TestAsksDomain(t *testing.T) {
 	}
 }
 
+// The rights of a container are asked for while a role waits for them.
 func TestContainer(t *testing.T) {
-	s := serving(t)
-	if got := inside.Container(s.want, nil); got != unit {
-		t.Errorf("as wanted: %q", got)
-	}
-	for i := range s.seen.Directory.Computers {
-		s.seen.Directory.Computers[i].DistinguishedName = "CN=X,CN=Computers,DC=corp,DC=example"
-	}
-	if got := inside.Container(s.want, s.seen); got != "CN=Computers,DC=corp,DC=example" {
-		t.Errorf("as told: %q", got)
-	}
-	s.want.Domain = nil
-	if got := inside.Container(s.want, s.seen); got != "" {
-		t.Errorf("in a workgroup: %q", got)
+	for name, tt := range map[string]struct {
+		differs func(*stage)
+		want    string
+	}{
+		"nothing waits":        {differs: func(*stage) {}},
+		"a role waits":         {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = "" }, want: unit},
+		"the domain is silent": {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = ""; s.seen.Directory = nil; s.want.Domain.OU = "OU=Other" }, want: "OU=Other"},
+		"nothing was told":     {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = ""; s.seen = nil }, want: unit},
+		"no cluster is there":  {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = ""; s.want.ClusterID = "" }},
+		"it is to be removed":  {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = ""; s.want.Deleting = true }},
+		"a workgroup":          {differs: func(s *stage) { s.want.Roles[0].ObjectGUID = ""; s.want.Domain = nil }},
+		"it is somewhere else": {differs: func(s *stage) {
+			s.want.Roles[0].ObjectGUID = ""
+			for i := range s.seen.Directory.Computers {
+				s.seen.Directory.Computers[i].DistinguishedName = "CN=X,CN=Computers,DC=corp,DC=example"
+			}
+		}, want: "CN=Computers,DC=corp,DC=example"},
+	} {
+		s := serving(t)
+		tt.differs(s)
+		if got := inside.Container(s.want, s.seen); got != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }

@@ -61,10 +61,11 @@ func (p *planner) canServe() bool {
 
 // mayCreate reports whether the cluster's name can have a computer object made for a role.
 func (p *planner) mayCreate(r Role) bool {
-	d, container := p.seen.Directory, Container(p.want, p.seen)
-	switch {
-	case p.want.Domain == nil:
+	if p.want.Domain == nil {
 		return true
+	}
+	d, container := p.seen.Directory, home(p.want, p.seen)
+	switch {
 	case isDefaultContainer(container):
 	case d == nil || d.Rights == "" || len(d.ClusterSIDs) == 0:
 		p.wait(v1alpha1.ReasonConfiguringCluster, "looking up in %s whether %s may create a computer object for role %s", p.want.Domain.Name, p.want.ClusterName, r.Name)

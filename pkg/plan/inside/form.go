@@ -121,9 +121,28 @@ func (p *planner) formed(c *guest.Cluster, ready bool) {
 	if len(p.plan.Steps) > before {
 		return
 	}
-	if p.grow(c, teller, ready) {
+	if p.renew(c, teller) && p.grow(c, teller, ready) {
 		p.shrink(c, teller)
 	}
+}
+
+// renew plans that a node whose own Windows knows nothing of the cluster any more, as when the feature was removed, is evicted: it
+// becomes a node again after that. True when there is none.
+func (p *planner) renew(c *guest.Cluster, teller Member) bool {
+	for _, m := range p.want.staying() {
+		n, in := c.Node(m.Name)
+		g, ok := told(m, p.seen)
+		if !in || !ok || n.State != guest.NodeDown || g.ClusterService != guest.ServiceDisabled || g.RestartPending {
+			continue
+		}
+		if othersUp := !slices.ContainsFunc(c.Nodes, func(o guest.Node) bool { return o.State != guest.NodeUp && o.ID != n.ID }); !othersUp {
+			p.wait(v1alpha1.ReasonRepairing, "%s becomes a node of cluster %s anew once all other nodes are up", m.Name, c.Name)
+			return false
+		}
+		p.asFormer("evict/"+m.Name, v1alpha1.ReasonRepairing, "take "+m.Name+" out of cluster "+c.Name+", of which its Windows knows nothing any more", teller.VMID, cmdlet.EvictNode("evict", m.Name))
+		return false
+	}
+	return true
 }
 
 // teller is the member that told of the cluster, as long as it can be told something too.

@@ -188,6 +188,28 @@ func TestAnotherMember(t *testing.T) {
 		"something else is to be done": {plan: []string{
 			"configure: Set-ClusterHeartbeat -CrossSubnetThreshold 20 -SameSubnetThreshold 20",
 		}, differs: func(s *stage) { skip(s); s.seen.Cluster.SameSubnetThreshold = 10 }},
+		"its Windows forgot that it is a node": {
+			plan: []string{"evict/FILES-3: Remove-ClusterNode -Force true -Name FILES-3"},
+			differs: func(s *stage) {
+				skip(s)
+				s.seen.Cluster.Nodes = append(s.seen.Cluster.Nodes, guest.Node{Name: "FILES-3", ID: "3", State: guest.NodeDown})
+			},
+		},
+		"its Windows forgot, and another is down": {
+			plan: []string{"wait (Repairing): FILES-3 becomes a node of cluster FILES-CL anew once all other nodes are up"},
+			differs: func(s *stage) {
+				skip(s)
+				s.seen.Cluster.Nodes[1].State = guest.NodeDown
+				s.seen.Cluster.Nodes = append(s.seen.Cluster.Nodes, guest.Node{Name: "FILES-3", ID: "3", State: guest.NodeDown})
+			},
+		},
+		"its Windows forgot, and it is joining": {
+			plan: nil,
+			differs: func(s *stage) {
+				skip(s)
+				s.seen.Cluster.Nodes = append(s.seen.Cluster.Nodes, guest.Node{Name: "FILES-3", ID: "3", State: guest.NodeJoining})
+			},
+		},
 		"it is a node of nothing": {plan: []string{
 			"block (NodeDown): FILES-3 takes itself for a node of a cluster, and cluster FILES-CL does not know it; clean it up (Clear-ClusterNode -Force on it)",
 		}, differs: func(s *stage) {

@@ -124,7 +124,7 @@ func (p *planner) refused(m Member, g guest.Member) {
 		// Windows refuses every credential until its set-up has set the password.
 		p.settingUp(m)
 	case g.Account == guest.DomainAccount:
-		p.block(v1alpha1.ReasonGuestCredentialsRefused, "the Windows in %s refuses the account of guestAccess; correct its Secret, or the account in the domain", m.Name)
+		p.block(v1alpha1.ReasonGuestCredentialsRefused, "the Windows in %s refuses the account of guestAccess; correct its Secret or the account, or let the member reach a domain controller", m.Name)
 	default:
 		p.block(v1alpha1.ReasonGuestCredentialsRefused, "the Windows in %s refuses its local account Administrator; correct the Secret with its password, or the password inside", m.Name)
 	}

@@ -39,7 +39,7 @@ func TestWhatCannotBeAsked(t *testing.T) {
 			"block (GuestCredentialsRefused): the Windows in FILES-2 refuses its local account Administrator; correct the Secret with its password, or the password inside",
 		}, differs: func(s *stage) { refuse(s, guest.LocalAccount) }},
 		"it refuses the domain's": {plan: []string{
-			"block (GuestCredentialsRefused): the Windows in FILES-2 refuses the account of guestAccess; correct its Secret, or the account in the domain",
+			"block (GuestCredentialsRefused): the Windows in FILES-2 refuses the account of guestAccess; correct its Secret or the account, or let the member reach a domain controller",
 		}, differs: func(s *stage) { refuse(s, guest.DomainAccount) }},
 		"it refuses for long": {plan: []string{
 			"block (GuestCredentialsRefused): the Windows in FILES-2 refuses its local account Administrator; correct the Secret with its password, or the password inside",

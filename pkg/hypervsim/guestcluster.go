@@ -20,14 +20,16 @@ type clusterServices struct {
 	// lost are servers outside that do not answer, by lower-case name: those of witnesses.
 	lost map[string]bool
 	// isolated are machines that are cut off from all networks.
-	isolated    map[*machine]bool
+	isolated map[*machine]bool
+	// written are when files in guests were written.
+	written     map[guestFile]time.Time
 	validations []*validationRun
 	// telling is whether the clusters are being told already that something has changed.
 	telling bool
 }
 
 func newClusterServices(w *World) *clusterServices {
-	return &clusterServices{world: w, computers: map[*machine]*guestComputer{}, lost: map[string]bool{}, isolated: map[*machine]bool{}}
+	return &clusterServices{world: w, computers: map[*machine]*guestComputer{}, lost: map[string]bool{}, isolated: map[*machine]bool{}, written: map[guestFile]time.Time{}}
 }
 
 // innerClock is the world's time for a cluster inside: what happens there by itself shows in its guests at once.

@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -581,10 +582,8 @@ func TestValidationInside(t *testing.T) {
 	if got := f.refusedInside(0, hostagent.LogonNetwork, guestcmdlet.StartValidation("start", "run", both, nil, wrong)); got != "NotSpecified "+hresultLogonFailure {
 		t.Errorf("a wrong password: %s", got)
 	}
-	results, err := f.insideAs(f.ids[0], ops, inventory.ValidationState(f.ids[0], "other"))
-	f.ok(err)
-	if v, err := inventory.DecodeValidation("other", results, validation.Parse); v != nil || err != nil {
-		t.Errorf("a run that never was: %+v, %v", v, err)
+	if got := f.refusedInside(0, hostagent.LogonNetwork, guestcmdlet.Validation("v", "other")); !strings.HasPrefix(got, "ObjectNotFound") {
+		t.Errorf("a run that never was: %s", got)
 	}
 }
 
@@ -654,4 +653,148 @@ func TestWorkgroupCluster(t *testing.T) {
 	if got := hostagent.ClassOf(results.Err()); got != hostagent.Unsupported {
 		t.Errorf("a file server in a workgroup: %v", results.Err())
 	}
+}
+
+// within opens a PowerShell in a member.
+func (f *inner) within(member int, as hostagent.Credential, logon hostagent.Logon) prompt {
+	f.Helper()
+	p, err := f.GuestPrompt(f.vm(f.ids[member]).Host, f.ids[member], as, logon)
+	f.ok(err)
+	f.Cleanup(func() { f.ok(p.Close()) })
+	return prompt{f.fixture, p}
+}
+
+// TestNamedFunctionsInside does step by step what the named functions do in a guest whose PowerShell is a real one.
+func TestNamedFunctionsInside(t *testing.T) {
+	f := newInner(t)
+	f.formed()
+	p := f.within(0, ops, hostagent.LogonNetwork)
+
+	// Add-SharedDisk
+	available := p.one("Get-ClusterAvailableDisk", params{"Disk": p.disk(f.data)})
+	if available.Class != "ClusterDiskInfo" || available.Properties["id"] != f.data {
+		t.Errorf("available disk %+v", available)
+	}
+	resource := p.one("Add-ClusterDisk", params{"InputObject": []any{available.Handle}})
+	f.ok(p.Set(resource.Handle, "Name", []string{"data"}))
+	parameter := p.one("Get-ClusterParameter", params{"InputObject": []any{resource.Handle}, "Name": []any{"DiskIdGuid"}})
+	if got := f.value(guestcmdlet.Resources("r"), "data", "State"); got != "Online" || parameter.Properties["value"] != f.data {
+		t.Errorf("the disk is %s, %v", got, parameter)
+	}
+	if err := p.Set(resource.Handle, "Name", []string{"Cluster Name"}); hostagent.ClassOf(err) != hostagent.Conflict {
+		t.Errorf("a name that is taken: %v", err)
+	}
+
+	// Set-ClusterNetworkRole and Set-ClusterHeartbeat
+	network := p.one("Get-ClusterNetwork", params{"Name": []any{"Cluster Network 2"}})
+	f.ok(p.Set(network.Handle, "Name", []string{"cluster"}))
+	f.ok(p.Set(network.Handle, "Role", []string{"0"}))
+	cluster := p.one("Get-Cluster", nil)
+	f.ok(p.Set(cluster.Handle, "SameSubnetThreshold", []string{"40"}))
+	if got := f.value(guestcmdlet.Networks("n"), "cluster", "Role"); got != "None" || f.ask(guestcmdlet.Cluster("c"))[0].Int("SameSubnetThreshold") != 40 {
+		t.Errorf("the network is %s, the cluster %v", got, f.ask(guestcmdlet.Cluster("c"))[0])
+	}
+	for property, value := range map[string]string{"SameSubnetThreshold": "2", "Name": "OTHER"} {
+		if err := p.Set(cluster.Handle, property, []string{value}); err == nil {
+			t.Errorf("%s of the cluster is %s", property, value)
+		}
+	}
+
+	// Set-CloudWitness, whose key is text on its way.
+	const key = "c2VjcmV0LWtleQ=="
+	p.call("Set-ClusterQuorum", params{"CloudWitness": true, "AccountName": "witnesses", "AccessKey": key})
+	if got := f.value(guestcmdlet.ResourceProperties("p"), "Cloud Witness", "PrivateProperties.AccountName"); got != "witnesses" {
+		t.Errorf("the witness is on %q", got)
+	}
+	text, err := json.Marshal(f.Journal(0))
+	f.ok(err)
+	if strings.Contains(string(text), key) {
+		t.Error("the journal has the key of the witness")
+	}
+
+	// New-ClusterShare
+	f.mustInside(f.ids[0], ops, guestcmdlet.NewFileServer("role", "FS1", "data"))
+	f.advance(10 * time.Second)
+	f.mustInside(f.ids[0], ops, guestcmdlet.MoveGroup("move", "FS1", "one-1"))
+	f.advance(10 * time.Second)
+	letter := f.letter(0, f.data)
+	path := letter + `:\Shares\docs`
+	steps := []string{
+		fmt.Sprint(p.call("Test-Path", params{"LiteralPath": []any{path}})),
+		fmt.Sprint(len(p.call("New-Item", params{"Path": []any{path}, "ItemType": "Directory", "Force": true}))),
+		fmt.Sprint(p.call("Test-Path", params{"LiteralPath": []any{path}})),
+		fmt.Sprint(p.call("New-Item", params{"Path": []any{`Q:\Shares`}, "ItemType": "Directory", "Force": true})),
+		fmt.Sprint(p.call("New-SmbShare", params{"Name": "docs", "ScopeName": "NOWHERE", "Path": path, "ContinuouslyAvailable": true})),
+		fmt.Sprint(len(p.call("New-SmbShare", params{"Name": "docs", "ScopeName": "FS1", "Path": path, "ContinuouslyAvailable": true}))),
+	}
+	if diff := cmp.Diff([]string{"[false]", "1", "[true]", "[error ObjectNotFound]", "[error ObjectNotFound]", "1"}, steps); diff != "" {
+		t.Errorf("making a share (-want +got):\n%s", diff)
+	}
+	if got := f.role("FS1").Shares; !slices.Equal(got, []string{"docs"}) {
+		t.Errorf("shares %v", got)
+	}
+}
+
+// TestClusterTesterInside does what the task of Start-ClusterValidation does.
+func TestClusterTesterInside(t *testing.T) {
+	f := newInner(t)
+	nodes := []any{"one-1", "two-1"}
+	if got := f.within(0, ops, hostagent.LogonNetwork).call("Test-Cluster", params{"Node": nodes}); fmt.Sprint(got) != "[error PermissionDenied]" {
+		t.Errorf("without a password for the other node: %v", got)
+	}
+	p := f.within(0, forming, hostagent.LogonExplicit)
+	const folder = `C:\ProgramData\GuestClustering\validation.run`
+	p.call("New-Item", params{"Path": []any{folder}, "ItemType": "Directory", "Force": true})
+	p.call("Set-Content", params{"LiteralPath": []any{folder + `\nodes.txt.new`}, "Value": []any{"one-1\ntwo-1"}, "NoNewline": true})
+	p.call("Move-Item", params{"LiteralPath": []any{folder + `\nodes.txt.new`}, "Destination": folder + `\nodes.txt`, "Force": true})
+	if got := p.call("Get-Content", params{"LiteralPath": []any{folder + `\nodes.txt`}, "Raw": true}); fmt.Sprint(got) != "[one-1\ntwo-1]" {
+		t.Errorf("nodes %q", got)
+	}
+	since := f.Now()
+	page := p.one("Test-Cluster", params{"Node": nodes, "ReportName": folder + `\report`})
+	if !strings.HasSuffix(fmt.Sprint(page.Properties["fullname"]), `report.htm`) {
+		t.Errorf("page %+v", page)
+	}
+	report := p.one("Get-ChildItem", params{"LiteralPath": []any{`C:\Windows\Cluster\Reports`}, "File": true})
+	written, _ := report.Properties["lastwritetimeutc"].(time.Time)
+	if name := fmt.Sprint(report.Properties["name"]); !strings.HasPrefix(name, "validation data for node") || written.Before(since) {
+		t.Errorf("report %+v", report)
+	}
+	p.call("Copy-Item", params{"LiteralPath": []any{report.Properties["fullname"]}, "Destination": folder + `\report.xml`, "Force": true})
+	text := p.call("Get-Content", params{"LiteralPath": []any{folder + `\report.xml`}, "Raw": true})
+	verdict, err := validation.Parse(text[0])
+	f.ok(err)
+	if len(verdict.Failed) != 0 || len(verdict.Disks) != 2 {
+		t.Errorf("verdict %+v", verdict)
+	}
+	p.call("Remove-Item", params{"LiteralPath": []any{folder}, "Recurse": true})
+	if got := p.call("Test-Path", params{"LiteralPath": []any{folder}}); fmt.Sprint(got) != "[false]" {
+		t.Errorf("the folder is left: %v", got)
+	}
+}
+
+// disk is a handle on the disk of a GUID, in a list as a parameter takes it.
+func (p prompt) disk(guid string) any {
+	p.Helper()
+	values, _, err := p.Invoke(p.Context(), "Get-Disk", nil)
+	p.ok(err)
+	for _, v := range values {
+		if live := v.(Live); live.Properties["guid"] == guid {
+			return live.Handle
+		}
+	}
+	p.Fatalf("no disk %s", guid)
+	return nil
+}
+
+// letter is the drive letter of a disk's volume in a member.
+func (f *inner) letter(member int, guid string) string {
+	f.Helper()
+	for _, p := range f.machineByID(f.ids[member]).guest.system.Disk(guid).Content.Partitions {
+		if p.Letter != "" {
+			return p.Letter
+		}
+	}
+	f.Fatalf("disk %s has no letter", guid)
+	return ""
 }

@@ -52,6 +52,8 @@ func setInnerQuorum(c *call, n *failover.Node) error {
 		}
 	case c.has("FileShareWitness"):
 		err = cluster.SetShareWitness(c.text("FileShareWitness"))
+	case c.flag("CloudWitness"):
+		err = cluster.SetCloudWitness(c.text("AccountName"), c.text("Endpoint"))
 	case c.flag("NoWitness"):
 		cluster.SetNoWitness()
 	default:

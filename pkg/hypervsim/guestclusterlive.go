@@ -2,6 +2,7 @@ package hypervsim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,9 +15,10 @@ import (
 // What named functions run in guests; no batch does.
 func init() {
 	inGuests(map[string]command{
-		"Add-ClusterDisk": {changing, needsHost, inCluster(addClusterDisk)},
-		"Test-Cluster":    {func(d *Durations) time.Duration { return d.Validate }, needsHost, needsFeature(windows.ClusterPowerShell, testCluster)},
-		"New-SmbShare":    {changing, needsHost, newSMBShare},
+		"Get-ClusterParameter": {reading, needsHost, inCluster(getInnerParameter)},
+		"Add-ClusterDisk":      {changing, needsHost, inCluster(addClusterDisk)},
+		"Test-Cluster":         {func(d *Durations) time.Duration { return d.Validate }, needsHost, needsFeature(windows.ClusterPowerShell, testCluster)},
+		"New-SmbShare":         {changing, needsHost, newSMBShare},
 	})
 }
 
@@ -37,6 +39,23 @@ func availableDiskView(c *failover.Cluster, d failover.Disk) object {
 	return view[availableDisk]{availableDisk{c, d}, availableDiskClass, d.GUID}
 }
 
+// getInnerParameter answers Get-ClusterParameter for the private properties of resources.
+func getInnerParameter(c *call, _ *failover.Node) error {
+	for _, r := range given[*failover.Resource](c, "InputObject") {
+		for _, name := range slices.Sorted(maps.Keys(r.Properties)) {
+			if !c.wanted(name) {
+				continue
+			}
+			value := r.Properties[name]
+			if name == "ObjectGUID" {
+				value = octets(value)
+			}
+			c.emit(record{"name": name, "value": value, "clusterobject": innerResourceView(r)})
+		}
+	}
+	return c.unlessFound(hresultNoResource)
+}
+
 // addClusterDisk answers Add-ClusterDisk.
 func addClusterDisk(c *call, n *failover.Node) error {
 	for _, d := range given[availableDisk](c, "InputObject") {
@@ -50,7 +69,7 @@ func addClusterDisk(c *call, n *failover.Node) error {
 	return nil
 }
 
-// testCluster answers Test-Cluster: it leaves the report beside the page that it gives.
+// testCluster answers Test-Cluster: it gives a page, and leaves the report among the others of the node.
 func testCluster(c *call) error {
 	for _, node := range c.texts("Node") {
 		if err := c.secondHop(node); err != nil && !strings.EqualFold(node, c.system().Name()) {
@@ -65,11 +84,11 @@ func testCluster(c *call) error {
 	if path == "" {
 		path = `C:\Windows\Temp\Validation Report`
 	}
-	path = strings.TrimSuffix(path, ".htm")
-	c.system().Files[onSystemDrive(path+".xml")] = report.XML()
-	c.system().Files[onSystemDrive(path+".htm")] = "<html></html>"
+	f, path := c.files(), strings.TrimSuffix(path, ".htm")
+	f.write(f.key(`C:\Windows\Cluster\Reports\Validation Data For Node Set `+strings.Join(report.Nodes, ", ")+".xml"), report.XML())
+	f.write(f.key(path+".htm"), "<html></html>")
 	c.did("validated " + strings.Join(report.Nodes, ", "))
-	c.emit(record{"fullname": path + ".htm", "name": path[strings.LastIndex(path, `\`)+1:] + ".htm"})
+	c.emit(f.fileRecord(f.key(path + ".htm")))
 	return nil
 }
 

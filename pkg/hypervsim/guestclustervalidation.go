@@ -101,13 +101,14 @@ func (c *call) validate(nodes, leave []string) (*failover.Report, error) {
 	return failover.Validate(computers, leave, inUse), nil
 }
 
-// getValidation answers Get-ClusterValidation; nothing for a run that was never started here.
+// getValidation answers Get-ClusterValidation.
 func getValidation(c *call) error {
 	v := c.w.services.validation(c.guest.machine, c.text("Id"))
 	switch {
 	case v == nil:
+		return refused("ObjectNotFound", c.text("Id"), "No validation %s was started on this node.", c.text("Id"))
 	case v.state == hyperv.WorkRunning && !v.runs():
-		c.emit(record{"state": hyperv.WorkFailed, "error": "The validation was interrupted.", "report": nil})
+		c.emit(record{"state": hyperv.WorkFailed, "error": "The validation was interrupted: its task does not run any more.", "report": nil})
 	default:
 		c.emit(record{"state": v.state, "error": v.err, "report": orNull(v.report)})
 	}

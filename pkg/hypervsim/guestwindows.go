@@ -63,18 +63,22 @@ func getItemProperty(c *call) error {
 	return nil
 }
 
-// getGuestItem answers Get-Item for files and registry keys.
+// getGuestItem answers Get-Item for files, folders and registry keys.
 func getGuestItem(c *call) error {
+	f := c.files()
 	for _, path := range c.paths() {
 		_, isKey := registryKey(c.system(), path)
-		text, isFile := c.system().Files[onSystemDrive(path)]
 		_, name := splitPath(path)
-		switch {
+		switch key := f.key(path); {
 		case isKey:
 			// A key's own name is its path from the hive on.
 			c.emit(record{"name": "HKEY_LOCAL_MACHINE" + path[len("HKLM:"):], "pschildname": name})
-		case isFile:
-			c.emit(record{"fullname": path, "name": name, "length": int64(len(text))})
+		case f.isFile(key):
+			r := f.fileRecord(key)
+			r["fullname"], r["name"] = path, name
+			c.emit(r)
+		case f.isFolder(key):
+			c.emit(folderRecord(key))
 		default:
 			c.report(itemNotFound(path))
 		}
@@ -87,16 +91,20 @@ func onSystemDrive(path string) string {
 	return strings.TrimPrefix(strings.ToLower(clean(path)), `c:\`)
 }
 
-// removeGuestItem answers Remove-Item for files.
+// removeGuestItem answers Remove-Item for files, and with -Recurse for folders.
 func removeGuestItem(c *call) error {
+	f := c.files()
 	for _, path := range c.paths() {
-		key := onSystemDrive(path)
-		if _, ok := c.system().Files[key]; !ok {
+		switch key := f.key(path); {
+		case f.isFile(key):
+			delete(f.files, key)
+			c.did("removed file " + path + " in VM " + c.guest.machine.name)
+		case f.isFolder(key) && c.flag("Recurse"):
+			f.removeGuestFolder(key)
+			c.did("removed folder " + path + " in VM " + c.guest.machine.name)
+		default:
 			c.report(itemNotFound(path))
-			continue
 		}
-		delete(c.system().Files, key)
-		c.did("removed file " + path + " in VM " + c.guest.machine.name)
 	}
 	return nil
 }

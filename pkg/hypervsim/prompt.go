@@ -324,14 +324,14 @@ func told(cmdlet string, parameters, args map[string]any) hostagent.Parameters {
 	return out
 }
 
-// isSecretText is whether a parameter is a text although it is a secret: the password that the Task Scheduler takes, and what
-// is written as an answer file.
+// isSecretText is whether a parameter is a text although it is a secret: the password that the Task Scheduler takes, the key of a
+// cloud witness, and what is written as an answer file.
 func isSecretText(cmdlet, name string, args map[string]any) bool {
 	if strings.EqualFold(name, "Password") {
 		_, isText := args["password"].(string)
 		return isText
 	}
-	return strings.EqualFold(cmdlet, "Set-Content") && strings.EqualFold(name, "Value") &&
+	return strings.EqualFold(name, "AccessKey") || strings.EqualFold(cmdlet, "Set-Content") && strings.EqualFold(name, "Value") &&
 		strings.HasSuffix(strings.ToLower(asText(args["literalpath"])), windows.AnswerFile)
 }
 

@@ -374,6 +374,26 @@ func TestNameWithoutRights(t *testing.T) {
 	}
 }
 
+// Two clusters on one network do not get one address.
+func TestAddressesAreNotGivenTwice(t *testing.T) {
+	f := newInner(t)
+	for i, name := range []string{"FIRST", "SECOND"} {
+		f.ok(f.explicit(i, guestcmdlet.NewCluster("new", name, []string{[]string{"one-1", "two-1"}[i]}, nil, true)))
+	}
+	f.advance(10 * time.Second)
+	addresses := map[string]bool{}
+	for _, id := range f.ids {
+		for _, o := range f.mustInside(id, ops, guestcmdlet.ResourceProperties("p"))[0].Values {
+			if o.Text("Name") == "Cluster IP Address" {
+				addresses[o.Text("PrivateProperties.Address")] = true
+			}
+		}
+	}
+	if len(addresses) != 2 {
+		t.Errorf("two clusters have the addresses %v", addresses)
+	}
+}
+
 func TestSharedVolumesAreListedApart(t *testing.T) {
 	f := newInner(t)
 	f.formed()

@@ -2,6 +2,7 @@ package hypervsim
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -144,7 +145,7 @@ func splitClusterName(name string) (plain, container string) {
 func (s *clusterServices) form(name string, account *windows.Computer, addresses []string, computers []failover.Computer) (*failover.Cluster, error) {
 	d, clock := s.world.durations, &innerClock{services: s}
 	setup := failover.Setup{
-		Name: name, Addresses: addresses, Clock: clock, Directory: s, NewID: s.world.newID, Happened: s.world.happened,
+		Name: name, Addresses: addresses, Clock: clock, Directory: s, NewID: s.world.newID, Taken: s.taken, Happened: s.world.happened,
 		// Windows misses a node after ten heartbeats.
 		Timing: failover.Timing{Heartbeat: d.NodeDetection / 10, Online: d.Failover, Join: d.AddNode / 2},
 	}
@@ -158,6 +159,16 @@ func (s *clusterServices) form(name string, account *windows.Computer, addresses
 	clock.cluster = cluster
 	s.clusters = append(s.clusters, cluster)
 	return cluster, nil
+}
+
+// taken is whether an address is that of a guest that is up, or of a cluster inside.
+func (s *clusterServices) taken(ip netip.Addr) bool {
+	if slices.ContainsFunc(s.clusters, func(c *failover.Cluster) bool { return c.Offers(ip) }) {
+		return true
+	}
+	return slices.ContainsFunc(s.world.machines, func(m *machine) bool {
+		return m.guest.phase == guestUp && slices.ContainsFunc(s.computer(m).Adapters(), func(a failover.Adapter) bool { return a.Address.Addr() == ip })
+	})
 }
 
 // clusterAccount makes the computer object of a cluster on behalf of the user: in a unit of its own, or in that of the nodes.

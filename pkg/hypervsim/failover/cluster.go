@@ -2,6 +2,7 @@ package failover
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type Cluster struct {
 	timing    Timing
 	directory Directory
 	newID     func() string
+	outside   func(netip.Addr) bool
 	happened  func(string)
 
 	ballot  ballot
@@ -74,6 +76,8 @@ type Setup struct {
 	Timing    Timing
 	Directory Directory
 	NewID     func() string
+	// Taken is whether an address is in use outside the cluster.
+	Taken func(netip.Addr) bool
 	// Happened is told every event, as a sentence.
 	Happened func(string)
 }
@@ -115,7 +119,7 @@ func Form(s Setup, computers []Computer) (*Cluster, error) {
 	c := &Cluster{
 		Name: s.Name, ID: s.NewID(), ObjectGUID: s.ObjectGUID,
 		SameSubnetThreshold: defaultSameSubnet, CrossSubnetThreshold: defaultCrossSubnet,
-		clock: s.Clock, timing: s.Timing, directory: s.Directory, newID: s.NewID, happened: s.Happened,
+		clock: s.Clock, timing: s.Timing, directory: s.Directory, newID: s.NewID, outside: s.Taken, happened: s.Happened,
 	}
 	for _, computer := range computers {
 		if c.Node(computer.Name()) != nil {

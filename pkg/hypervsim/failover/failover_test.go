@@ -348,6 +348,7 @@ func TestRolesAreRefused(t *testing.T) {
 		"cluster's network":  {"FS1", r.Name, "10.0.2.77", Invalid},
 		"a node's address":   {"FS1", r.Name, "10.0.1.10", Exists},
 		"the cluster's":      {"FS1", r.Name, address1, Exists},
+		"somebody else's":    {"FS1", r.Name, "10.0.1.254", Exists},
 		"the cluster's name": {"sql1", r.Name, address2, Exists},
 	} {
 		var addresses []string

@@ -140,6 +140,7 @@ func newLab(nodes, disks int) *lab {
 func (l *lab) setup() Setup {
 	return Setup{
 		Name: "SQL1", ObjectGUID: "guid-of-SQL1", Addresses: []string{address1}, Clock: l, Directory: l, NewID: l.newID,
+		Taken:    func(ip netip.Addr) bool { return ip == netip.MustParseAddr("10.0.1.254") },
 		Timing:   Timing{Heartbeat: time.Second, Online: 3 * time.Second, Join: 5 * time.Second},
 		Happened: func(s string) { l.told = append(l.told, s) },
 	}

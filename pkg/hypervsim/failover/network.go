@@ -156,7 +156,7 @@ func (c *Cluster) hasDHCP(subnet netip.Prefix) bool {
 	})
 }
 
-// taken is whether an address is a node's or a resource's.
+// taken is whether an address is in use: it is a node's or a resource's, or somebody else's.
 func (c *Cluster) taken(ip netip.Addr) bool {
 	for _, n := range c.Nodes {
 		for _, a := range n.Computer.Adapters() {
@@ -165,6 +165,11 @@ func (c *Cluster) taken(ip netip.Addr) bool {
 			}
 		}
 	}
+	return c.Offers(ip) || c.outside(ip)
+}
+
+// Offers is whether an address is that of one of the cluster's resources.
+func (c *Cluster) Offers(ip netip.Addr) bool {
 	return slices.ContainsFunc(c.Resources(), func(r *Resource) bool { return r.Type == IPAddress && r.Properties["Address"] == ip.String() })
 }
 

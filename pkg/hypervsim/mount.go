@@ -52,7 +52,7 @@ func (c *call) closedDisk(path string) (*file, error) {
 	case c.w.isBusy(f):
 		return nil, inUse(path)
 	case f.disk == nil || f.broken:
-		return nil, refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path)
+		return nil, unreadableDisk(path)
 	}
 	return f, nil
 }

@@ -56,7 +56,7 @@ func (w *World) openable(d *drive) error {
 	case f.holder != "":
 		return inUse(d.path)
 	case f.broken:
-		return refuse("InvalidData", hresultDiskCorrupt, "InvalidData", d.path, "The file %q is not a readable virtual hard disk.", d.path)
+		return unreadableDisk(d.path)
 	}
 	for _, other := range w.openedBy(d.path) {
 		if other.machine != d.machine && !(d.shared && other.shared) {

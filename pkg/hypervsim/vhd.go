@@ -165,20 +165,32 @@ func (w *World) writeDisk(h *host, f *file, takes time.Duration) {
 // getVHD answers Get-VHD.
 func getVHD(c *call) error {
 	for _, path := range c.texts("Path") {
-		path = clean(path)
-		f := c.w.fileAt(c.host, path)
-		switch {
-		case f == nil:
-			c.report(noFile(path))
-		case f.holder != "" && c.host.mountOf(f) == nil || c.heldElsewhere(path):
-			c.report(inUse(path))
-		case f.disk == nil || f.broken:
-			c.report(refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path))
-		default:
-			c.emit(vhdView(c.w, f))
+		f, err := c.readableDisk(clean(path))
+		if err != nil {
+			c.report(err)
+			continue
 		}
+		c.emit(vhdView(c.w, f))
 	}
 	return nil
+}
+
+// readableDisk finds a virtual disk that nobody has open for himself alone, or this host has mounted.
+func (c *call) readableDisk(path string) (*file, error) {
+	f := c.w.fileAt(c.host, path)
+	switch {
+	case f == nil:
+		return nil, noFile(path)
+	case f.holder != "" && c.host.mountOf(f) == nil || c.heldElsewhere(path):
+		return nil, inUse(path)
+	case f.disk == nil || f.broken:
+		return nil, unreadableDisk(path)
+	}
+	return f, nil
+}
+
+func unreadableDisk(path string) *refusal {
+	return refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path)
 }
 
 // resizeVHD answers Resize-VHD for disks that are to be larger. Machines may have them open meanwhile, but for a shared VHDX
@@ -191,13 +203,13 @@ func resizeVHD(c *call) error {
 }
 
 func (c *call) resizeDisk(path string, size int64) error {
-	f := c.w.fileAt(c.host, path)
+	f, err := c.readableDisk(path)
+	if err != nil {
+		return err
+	}
+	isShared := slices.ContainsFunc(c.w.openedBy(path), func(d *drive) bool { return d.shared })
 	switch {
-	case f == nil:
-		return noFile(path)
-	case f.disk == nil || f.broken:
-		return refuse("InvalidData", hresultDiskCorrupt, "InvalidData", path, "The file %q is not a readable virtual hard disk.", path)
-	case f.holder != "" || c.heldElsewhere(path) || f.disk.format == formatVHDX && slices.ContainsFunc(c.w.openedBy(path), func(d *drive) bool { return d.shared }):
+	case f.holder != "", f.disk.format == formatVHDX && isShared:
 		return inUse(path)
 	case size < f.disk.size:
 		return invalid(path, "The size %d is not valid for %q: making a disk smaller is not simulated.", size, path)

@@ -452,8 +452,9 @@ type MemberStatus struct {
 	// +optional
 	HostName string `json:"hostName,omitempty"`
 
-	// state is Creating, Starting, Running, Off or what else Hyper-V calls it; Unknown (cannot be seen now), Lost (was
-	// recorded, and is gone from the hosts) or Deleting (is gone because the guest cluster is being deleted).
+	// state is Creating, SettingUp (runs, and its Windows goes through its first start), Starting, Running, Off or what else
+	// Hyper-V calls it; Unknown (cannot be seen now), Lost (was recorded, and is gone from the hosts) or Deleting (is gone
+	// because the guest cluster is being deleted).
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	State string `json:"state,omitempty"`

@@ -93,21 +93,17 @@ func (g *gathered) again() {
 }
 
 // farewell reports whether a guest cluster that is being deleted still undoes what it did inside and in its domain, for as long
-// as that may take: then its machines are left running.
+// as that may take: then its machines are left running. What cannot be undone is left.
 func (g *gathered) farewell() bool {
-	if g.deletion() != plan.Remove || g.hurry {
-		g.insidePlan = ifWanted(g.insidePlan, g.deletion())
+	if g.deletion() == plan.NotDeleting {
 		return false
 	}
-	return len(g.insidePlan.Steps) > 0
-}
-
-// ifWanted leaves a plan for the inside out where a deletion does without.
-func ifWanted(p plan.Plan, deletion plan.Deletion) plan.Plan {
-	if deletion == plan.NotDeleting {
-		return p
+	steps := g.insidePlan.Steps
+	if g.deletion() != plan.Remove || g.hurry {
+		steps = nil
 	}
-	return plan.Plan{}
+	g.insidePlan = plan.Plan{Steps: steps}
+	return len(steps) > 0
 }
 
 // planInside plans what is to be done inside the members.
@@ -115,6 +111,12 @@ func (g *gathered) planInside() {
 	g.look(g)
 	g.inside = inside.Record(g.clustering(), g.guests)
 	g.insidePlan = inside.Plan(g.inside, g.guests, g.hosts.Seen)
+	if _, beginning := g.stage(); !beginning && len(g.insidePlan.Steps) == 0 {
+		// That a member cannot be asked for a while is no work where nothing is known to be wrong.
+		g.insidePlan.Waits = slices.DeleteFunc(g.insidePlan.Waits, func(w plan.Wait) bool {
+			return w.Reason == v1alpha1.ReasonWaitingForGuest || w.Reason == v1alpha1.ReasonMigrating
+		})
+	}
 }
 
 // release lets go of what leaves once nothing inside needs it any more: members one at a time, the last first.

@@ -63,6 +63,10 @@ func (g *gathered) memberInside(m *v1alpha1.MemberStatus) {
 			}
 		}
 	}
+	if m.SetUp != v1alpha1.SetUpComplete && (m.State == "Running" || m.State == stateStarting) {
+		// Its heartbeat comes and goes meanwhile.
+		m.State = stateSettingUp
+	}
 	m.NodeState = g.nodeState(m.Name)
 	seen, _ := g.guests.Member(m.VMID)
 	for i := range m.Networks {

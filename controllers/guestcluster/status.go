@@ -22,6 +22,7 @@ import (
 const (
 	stateCreating   = "Creating"
 	stateStarting   = "Starting"
+	stateSettingUp  = "SettingUp"
 	stateRestarting = "Restarting"
 	stateUnknown    = "Unknown"
 	stateLost       = "Lost"
@@ -348,13 +349,12 @@ func (g *gathered) machinesReady(s v1alpha1.GuestClusterStatus, next plan.Wait) 
 
 func (g *gathered) memberReady(m v1alpha1.MemberStatus, next plan.Wait) status.Fact {
 	stage, beginning := g.stage()
-	runs := m.State == "Running" || m.State == "Migrating"
 	switch {
-	case runs && m.SetUp == v1alpha1.SetUpComplete:
+	case m.State == "Running" || m.State == "Migrating":
 		return status.True(v1alpha1.ReasonSucceeded, "")
-	case beginning && (runs || m.State == stateStarting):
+	case beginning && (m.State == stateSettingUp || m.State == stateStarting):
 		return status.False(stage.Reason, stage.Message)
-	case runs:
+	case m.State == stateSettingUp:
 		return status.False(v1alpha1.ReasonSettingUp, "setting up Windows in "+m.Name)
 	case g.deletion() != plan.NotDeleting:
 		return status.False(next.Reason, next.Message)

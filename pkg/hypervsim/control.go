@@ -192,6 +192,11 @@ func (w *World) AddFile(path string, bytes int64) error {
 	})
 }
 
+// AddImage puts an image on a volume, as those of the model are.
+func (w *World) AddImage(m ImageModel) error {
+	return w.change(func() (string, error) { return "made image " + m.Path, w.addImage(m) })
+}
+
 // RemoveFile removes a file on a volume, also one that is in use.
 func (w *World) RemoveFile(path string) error {
 	return w.change(func() (string, error) {

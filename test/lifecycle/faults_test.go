@@ -71,7 +71,8 @@ func (s *site) expectUndisturbed(ctx context.Context, gc *v1alpha1.GuestCluster)
 var creationCmdlets = []string{
 	"New-StampedFolder", "Start-Work", "New-VHD", "New-VM", "Set-VM", "Remove-VMNetworkAdapter", "Add-VMNetworkAdapter",
 	"Set-VMNetworkAdapterVlan", "Add-VMScsiController", "Add-VMHardDiskDrive", "Add-ClusterVirtualMachineRole",
-	"Set-ClusterParameter", "Add-AntiAffinityClassName", "Start-ClusterGroup",
+	"Set-ClusterParameter", "Add-AntiAffinityClassName", "Start-ClusterGroup", "Set-AnswerFile",
+	"Remove-Item", "Rename-NetAdapter", "Set-DnsClient",
 }
 
 var _ = Describe("A fault", func() {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"guestclustering.io/operator/api/v1alpha1"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
 
@@ -76,7 +77,7 @@ var _ = Describe("What cannot be", func() {
 		Eventually(stalled(ctx, hc)).Should(Equal(`True ImageMissing: image ws2022: C:\ClusterStorage\Gold\Images\ws2022.vhdx is not there on hv01, hv02, hv03, hv04; copy the file there or correct spec.images`))
 		gc := s.guestCluster(ctx, "files", noDisks)
 		Eventually(ready(ctx, gc)).Should(ContainSubstring("ws2022.vhdx"))
-		Expect(s.world.AddFile(`C:\ClusterStorage\Gold\Images\ws2022.vhdx`, 12<<30)).To(Succeed())
+		Expect(s.world.AddImage(hypervsim.ImageModel{Path: `C:\ClusterStorage\Gold\Images\ws2022.vhdx`, FileBytes: 12 << 30, SizeBytes: 127 << 30, Windows: hyperv.Build2022})).To(Succeed())
 		becomesReady(ctx, hc, gc)
 		edit(ctx, hc, func(hc *v1alpha1.HostCluster) {
 			hc.Spec.MACAddressRanges[0].First, hc.Spec.MACAddressRanges[0].Last = "00-15-5D-42-00-10", "00-15-5D-42-00-20"

@@ -129,7 +129,8 @@ func (s *site) now() int {
 // changes are the changing calls since an entry that were carried out, whole or in part.
 func (s *site) changes(since int) []hypervsim.Entry {
 	return slices.DeleteFunc(s.world.Journal(since), func(e hypervsim.Entry) bool {
-		return e.Call == nil || !e.Call.Changes() || e.State == hostagent.NotRun
+		// What ran inside a guest has entries of its own, beside that of the call that carried it.
+		return e.Call == nil || !e.Call.Changes() || e.State == hostagent.NotRun || e.Call.Cmdlet == "Invoke-GuestBatch"
 	})
 }
 

@@ -55,7 +55,7 @@ func (w *World) failHost(h *host) {
 			job.cut()
 		}
 	}
-	h.endTasks()
+	h.scheduler.stop()
 	h.dismountAll()
 	for _, m := range w.machinesOn(h, everyMachine) {
 		w.interrupt(m)

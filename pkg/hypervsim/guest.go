@@ -40,8 +40,9 @@ type guest struct {
 	booted, answersFrom time.Time
 	// saved is what went on when the machine's memory was saved.
 	saved guestPhase
-	// sessions are the PowerShells in it.
-	sessions map[*guestSession]bool
+	// sessions are the PowerShells in it that came over its host; scheduler has the others, nil before its first task.
+	sessions  map[*guestSession]bool
+	scheduler *scheduler
 }
 
 // hasHeartbeat is whether its integration services answer.
@@ -155,6 +156,7 @@ func (w *World) end(m *machine) {
 	w.forget(m.guest.next)
 	m.guest.phase = guestEnding
 	w.cutGuest(m)
+	m.guest.scheduler.stop()
 	if wasUp {
 		w.services.shuttingDown(m)
 	}
@@ -177,6 +179,7 @@ func (w *World) stopGuest(m *machine) {
 	w.forget(m.guest.next)
 	m.guest.phase, m.guest.answersFrom = guestOff, time.Time{}
 	w.cutGuest(m)
+	m.guest.scheduler.stop()
 	w.services.stopped(m)
 }
 

@@ -818,3 +818,61 @@ func (f *inner) letter(member int, guid string) string {
 	f.Fatalf("disk %s has no letter", guid)
 	return ""
 }
+
+// TestTasksInGuests: a task in a guest has its user's rights there, goes with it to another host, and ends with it.
+func TestTasksInGuests(t *testing.T) {
+	f := newInner(t)
+	tasks := newTasks(f.fixture)
+	p := f.within(0, ops, hostagent.LogonNetwork)
+	action := p.one("New-ScheduledTaskAction", params{"Execute": "powershell.exe", "Argument": "-NoProfile", "WorkingDirectory": `C:\ProgramData`})
+	register := func(user, password string) []string {
+		return p.call("Register-ScheduledTask", params{
+			"TaskPath": workFolder, "TaskName": "id", "Action": []any{action.Handle}, "User": user, "Password": password, "Force": true,
+		})
+	}
+	for name, row := range map[string][2]string{
+		"a wrong password": {`CORP\forming`, "wrong"}, "no administrator": {`CORP\join`, "Join-the-domain-1"},
+	} {
+		if got := fmt.Sprint(register(row[0], row[1])); got != "[error NotSpecified]" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	register(`CORP\forming`, "Form-the-cluster-1")
+	start := func() Task {
+		t.Helper()
+		p.call("Start-ScheduledTask", params{"TaskPath": workFolder, "TaskName": "id"})
+		task := <-tasks.began
+		if task.VM != f.ids[0] || task.Logon != hostagent.LogonExplicit {
+			t.Errorf("the task %+v", task)
+		}
+		return task
+	}
+	inTask, err := f.TaskPrompt(start())
+	f.ok(err)
+	f.ok(f.MoveVM(f.ids[0], "hv03"))
+	f.advance(time.Minute)
+	if got := (prompt{f.fixture, inTask}).call("New-Cluster", params{"Name": "FILES", "Node": []any{"one-1", "two-1"}, "NoStorage": true}); fmt.Sprint(got) != "[FILES]" {
+		t.Errorf("the task's second hop: %v", got)
+	}
+	f.ok(f.TurnOffVM(f.ids[0]))
+	<-tasks.ended
+	if _, _, err := inTask.Invoke(f.Context(), "Get-Cluster", nil); err == nil {
+		t.Error("the task goes on in a machine that is off")
+	}
+	f.ok(inTask.Close())
+	f.ok(f.StartVM(f.ids[0]))
+	f.advance(2 * time.Minute)
+	p = f.within(0, ops, hostagent.LogonNetwork)
+	if got := p.taskState(); got != "Ready" {
+		t.Errorf("after a restart the task is %s", got)
+	}
+	late := start()
+	f.ok(f.RestartGuest(f.ids[0]))
+	<-tasks.ended
+	if p, err := f.TaskPrompt(late); err == nil {
+		if _, _, err := p.Invoke(f.Context(), "Get-Disk", nil); err == nil {
+			t.Error("a task that has ended begins in its guest")
+		}
+		f.ok(p.Close())
+	}
+}

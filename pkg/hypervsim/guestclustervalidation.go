@@ -41,9 +41,9 @@ func (s *clusterServices) validation(m *machine, id string) *validationRun {
 // startValidation answers Start-ClusterValidation. What has run to its end is not run again; what was interrupted is.
 func startValidation(c *call) error {
 	credential, _ := c.args["credential"].(hostagent.Credential)
-	user, err := c.system().LogOn(credential.User, credential.Password.Reveal(), c.w.reachesDomain(c.guest.machine))
+	user, err := c.guest.batchUser(credential.User, credential.Password.Reveal())
 	if err != nil {
-		return refuse("NotSpecified", hresultLogonFailure, "HRESULT 0x8007052e", credential.User, "The user name or password is incorrect.")
+		return err
 	}
 	s, m := c.w.services, c.guest.machine
 	v := s.validation(m, c.text("Id"))

@@ -252,14 +252,9 @@ func (s *guestSession) become(batch hostagent.Batch) error {
 	case hostagent.LogonSystem:
 		s.logon = hostagent.LogonSystem
 	case hostagent.LogonExplicit:
-		m := s.machine
-		user, err := m.guest.system.LogOn(batch.Credential.User, batch.Credential.Password.Reveal(), m.world.reachesDomain(m))
+		user, err := s.batchUser(batch.Credential.User, batch.Credential.Password.Reveal())
 		if err != nil {
-			return refuse("NotSpecified", hresultLogonFailure, "HRESULT 0x8007052e", batch.Credential.User, "The user name or password is incorrect.")
-		}
-		if !user.Administrator {
-			return refuse("NotSpecified", hresultLogonType, "HRESULT 0x80070569", batch.Credential.User,
-				"The user has not been granted the requested logon type at this computer.")
+			return err
 		}
 		s.user, s.logon = user, hostagent.LogonExplicit
 	case hostagent.LogonNetwork:

@@ -39,11 +39,9 @@ type host struct {
 
 	sessions []*session
 	// orphans are batches that nobody waits for any more and that have not ended.
-	orphans []*run
-	jobs    map[*work]bool
-	// tasks are the scheduled tasks by their lower-case paths and names; runningTasks are those under way.
-	tasks        map[string]*scheduledTask
-	runningTasks map[*runningTask]bool
+	orphans   []*run
+	jobs      map[*work]bool
+	scheduler *scheduler
 	// mounts are the virtual disks that it has as its own.
 	mounts []*mount
 }
@@ -85,9 +83,10 @@ func (w *World) addHost(m HostModel) error {
 	}
 	h := &host{
 		world: w, name: m.Name, nodeID: len(w.hosts) + 1, build: m.Build, memory: m.MemoryBytes, processors: m.Processors,
-		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, powerChange: make(chan struct{}), booted: w.clock.Now(), jobs: map[*work]bool{}, tasks: map[string]*scheduledTask{}, runningTasks: map[*runningTask]bool{},
+		macs: macs, nextMAC: macs.First, disk: newFolder("", nil), powered: true, powerChange: make(chan struct{}), booted: w.clock.Now(), jobs: map[*work]bool{},
 		membership: membership{member: true, drain: drainNotInitiated},
 	}
+	h.scheduler = newScheduler(h, nil)
 	for _, name := range m.Switches {
 		h.switches = append(h.switches, vmSwitch{id: w.newID(), name: name})
 	}

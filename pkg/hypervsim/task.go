@@ -7,19 +7,32 @@ import (
 	"strings"
 
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
-// Task is the action of a scheduled task that has been started.
+func init() {
+	inGuests(map[string]command{
+		"New-ScheduledTaskAction": {instant, needsHost, newTaskPart}, "New-ScheduledTaskPrincipal": {instant, needsHost, newTaskPart},
+		"New-ScheduledTaskSettingsSet": {instant, needsHost, newTaskPart}, "Register-ScheduledTask": {instant, needsHost, registerTask},
+		"Start-ScheduledTask": {instant, needsHost, startTask}, "Get-ScheduledTask": {instant, needsHost, getTask},
+		"Unregister-ScheduledTask": {instant, needsHost, unregisterTask},
+	})
+}
+
+// Task is the action of a scheduled task that has been started, on a host or in a guest.
 type Task struct {
-	Host, Name string
+	// Host is the host, or the one that the guest's machine runs on; VM the machine's id, empty for a task of the host.
+	Host, VM, Name string
 	// Execute and Arguments are the program and its command line, Directory is where it runs.
 	Execute, Arguments, Directory string
 	// Logon is whose rights it has: the machine's or a user's.
 	Logon hostagent.Logon
+
+	running *runningTask
 }
 
 // RunTasks says how scheduled tasks run what they are to run: until run returns, the task is running. Its context ends with
-// the host's power and with the world. Without it no task can be started.
+// the power of the host or the guest, and with the world. Without it no task can be started.
 func (w *World) RunTasks(run func(context.Context, Task)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -32,12 +45,52 @@ type taskPart struct{ record }
 func (p *taskPart) identity() any   { return p }
 func (p *taskPart) names() []string { return slices.Sorted(maps.Keys(p.record)) }
 
-// scheduledTask is a task that is registered on a host.
+// scheduler is the Task Scheduler of a host, or of the Windows in a machine.
+type scheduler struct {
+	host *host
+	// machine is nil for a host's.
+	machine *machine
+	// registered are the tasks by their lower-case paths and names; running are those under way.
+	registered map[string]*scheduledTask
+	running    map[*runningTask]bool
+}
+
+func newScheduler(h *host, m *machine) *scheduler {
+	return &scheduler{host: h, machine: m, registered: map[string]*scheduledTask{}, running: map[*runningTask]bool{}}
+}
+
+// scheduler is that of where the call is made.
+func (c *call) scheduler() *scheduler {
+	if c.guest != nil {
+		return c.guest.machine.scheduler()
+	}
+	return c.host.scheduler
+}
+
+// scheduler is that of a machine's Windows.
+func (m *machine) scheduler() *scheduler {
+	if m.guest.scheduler == nil {
+		m.guest.scheduler = newScheduler(nil, m)
+	}
+	return m.guest.scheduler
+}
+
+// where is the name of the host or the machine, for events.
+func (s *scheduler) where() string {
+	if s.machine != nil {
+		return "VM " + s.machine.name
+	}
+	return s.host.name
+}
+
+// scheduledTask is a task that is registered.
 type scheduledTask struct {
-	host       *host
+	scheduler  *scheduler
 	path, name string
 	action     *taskPart
 	logon      hostagent.Logon
+	// user is whose rights it has in a guest.
+	user windows.User
 	// job is what runs it in place of a program; nil for one that has an action.
 	job *work
 }
@@ -46,6 +99,8 @@ type scheduledTask struct {
 type runningTask struct {
 	task *scheduledTask
 	end  context.CancelFunc
+	// sessions are the PowerShells that it has in a guest.
+	sessions []*guestSession
 }
 
 func (t *scheduledTask) identity() any   { return t }
@@ -66,14 +121,14 @@ func (t *scheduledTask) property(name string) any {
 }
 
 func (t *scheduledTask) state() string {
-	if t.job != nil || t.host.isRunning(t) {
+	if t.job != nil || t.scheduler.isRunning(t) {
 		return "Running"
 	}
 	return "Ready"
 }
 
-func (h *host) isRunning(t *scheduledTask) bool {
-	for running := range h.runningTasks {
+func (s *scheduler) isRunning(t *scheduledTask) bool {
+	for running := range s.running {
 		if running.task == t {
 			return true
 		}
@@ -81,23 +136,31 @@ func (h *host) isRunning(t *scheduledTask) bool {
 	return false
 }
 
-// endTasks ends what runs in tasks with the host.
-func (h *host) endTasks() {
-	for running := range h.runningTasks {
-		running.end()
+// stop ends what runs in tasks with the host or the guest. A guest that has none has no scheduler.
+func (s *scheduler) stop() {
+	if s == nil {
+		return
 	}
-	clear(h.runningTasks)
+	for running := range s.running {
+		running.end()
+		for _, session := range running.sessions {
+			session.cut()
+		}
+	}
+	clear(s.running)
 }
 
 // workFolder is where Start-Work registers its tasks.
 const workFolder = `\GuestClustering\`
 
-// allTasks are the host's tasks in the order of their names, those of work that the simulator does itself too.
-func (h *host) allTasks() []*scheduledTask {
-	out := slices.Collect(maps.Values(h.tasks))
-	for job := range h.jobs {
-		if job.task != "" {
-			out = append(out, &scheduledTask{host: h, path: workFolder, name: job.task, job: job})
+// tasks are all tasks in the order of their names, those of a host's work that the simulator does itself too.
+func (s *scheduler) tasks() []*scheduledTask {
+	out := slices.Collect(maps.Values(s.registered))
+	if s.host != nil {
+		for job := range s.host.jobs {
+			if job.task != "" {
+				out = append(out, &scheduledTask{scheduler: s, path: workFolder, name: job.task, job: job})
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *scheduledTask) int { return strings.Compare(a.String(), b.String()) })
@@ -138,16 +201,20 @@ func registerTask(c *call) error {
 	if action == nil {
 		return invalid(name, "The task %s has no action, or more than one, which is not simulated.", name)
 	}
-	key := strings.ToLower(path + name)
-	t := c.host.tasks[key]
+	key, tasks := strings.ToLower(path+name), c.scheduler().registered
+	t := tasks[key]
 	if t != nil && !c.flag("Force") {
 		return refuse("ResourceExists", hresultAlreadyExists, "HRESULT 0x800700b7", name, "Cannot create a file when that file already exists.")
 	}
-	if t == nil {
-		t = &scheduledTask{host: c.host, path: path, name: name}
-		c.host.tasks[key] = t
+	user, err := c.taskUser()
+	if err != nil {
+		return err
 	}
-	t.action, t.logon = action, hostagent.LogonSystem
+	if t == nil {
+		t = &scheduledTask{scheduler: c.scheduler(), path: path, name: name}
+		tasks[key] = t
+	}
+	t.action, t.logon, t.user = action, hostagent.LogonSystem, user
 	if c.text("User") != "" {
 		t.logon = hostagent.LogonExplicit
 	}
@@ -156,16 +223,39 @@ func registerTask(c *call) error {
 	return nil
 }
 
+// taskUser is the user whom a guest registers a task for: one that it lets in, and that may log on as a batch job.
+func (c *call) taskUser() (windows.User, error) {
+	name := c.text("User")
+	if c.guest == nil || name == "" {
+		return windows.User{}, nil
+	}
+	return c.guest.batchUser(name, c.text("Password"))
+}
+
+// batchUser lets a user in whom a task runs for, as Register-ScheduledTask does: an administrator, who may log on as a batch job.
+func (s *guestSession) batchUser(name, password string) (windows.User, error) {
+	m := s.machine
+	user, err := m.guest.system.LogOn(name, password, m.world.reachesDomain(m))
+	if err != nil {
+		return windows.User{}, refuse("NotSpecified", hresultLogonFailure, "HRESULT 0x8007052e", name, "The user name or password is incorrect.")
+	}
+	if !user.Administrator {
+		return windows.User{}, refuse("NotSpecified", hresultLogonType, "HRESULT 0x80070569", name,
+			"The user has not been granted the requested logon type at this computer.")
+	}
+	return user, nil
+}
+
 // startTask answers Start-ScheduledTask. A task that runs already is not started again.
 func startTask(c *call) error {
 	path, name := c.taskAsked()
-	t := c.host.tasks[strings.ToLower(path+name)]
+	t := c.scheduler().registered[strings.ToLower(path+name)]
 	switch {
 	case t == nil:
 		return noTask(name)
 	case c.w.runTask == nil:
 		return refuse("NotImplemented", hresultUnsupported, "NotImplemented", name, "Nothing runs the tasks of this simulated host.")
-	case c.host.isRunning(t):
+	case t.scheduler.isRunning(t):
 		return nil
 	}
 	c.did("started task " + t.String())
@@ -175,11 +265,16 @@ func startTask(c *call) error {
 
 func (w *World) runInTask(t *scheduledTask) {
 	ctx, cancel := context.WithCancel(context.Background())
-	running := &runningTask{task: t, end: cancel}
-	t.host.runningTasks[running] = true
+	running, s := &runningTask{task: t, end: cancel}, t.scheduler
+	s.running[running] = true
 	task := Task{
-		Host: t.host.name, Name: t.name, Execute: asText(t.action.record["execute"]), Arguments: asText(t.action.record["argument"]),
-		Directory: asText(t.action.record["workingdirectory"]), Logon: t.logon,
+		Name: t.name, Execute: asText(t.action.record["execute"]), Arguments: asText(t.action.record["argument"]),
+		Directory: asText(t.action.record["workingdirectory"]), Logon: t.logon, running: running,
+	}
+	if s.machine != nil {
+		task.Host, task.VM = s.machine.host.name, s.machine.id
+	} else {
+		task.Host = s.host.name
 	}
 	run := w.runTask
 	w.goroutines.Go(func() {
@@ -187,11 +282,30 @@ func (w *World) runInTask(t *scheduledTask) {
 		run(ctx, task)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if t.host.runningTasks[running] {
-			delete(t.host.runningTasks, running)
-			w.happened("task " + t.String() + " ended on " + t.host.name)
+		if s.running[running] {
+			delete(s.running, running)
+			w.happened("task " + t.String() + " ended on " + s.where())
 		}
 	})
+}
+
+// TaskPrompt opens the PowerShell that a task runs. Close must be called.
+func (w *World) TaskPrompt(t Task) (*Prompt, error) {
+	p, err := w.Prompt(t.Host, t.Directory, t.Logon)
+	if err != nil || t.VM == "" {
+		return p, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	of, running := t.running.task, t.running
+	m := of.scheduler.machine
+	w.guestSeq++
+	p.guest = &guestSession{seq: w.guestSeq, machine: m, host: m.host, user: of.user, logon: t.Logon, lost: make(chan struct{})}
+	running.sessions = append(running.sessions, p.guest)
+	if !of.scheduler.running[running] {
+		p.guest.cut()
+	}
+	return p, nil
 }
 
 // getTask answers Get-ScheduledTask.
@@ -200,7 +314,7 @@ func getTask(c *call) error {
 	matches := func(patterns []string, name string) bool {
 		return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matchesName(p, name) })
 	}
-	for _, t := range c.host.allTasks() {
+	for _, t := range c.scheduler().tasks() {
 		if matches(names, t.name) && matches(paths, t.path) {
 			c.emit(t)
 		}
@@ -214,12 +328,12 @@ func getTask(c *call) error {
 // unregisterTask answers Unregister-ScheduledTask. What runs in the task goes on.
 func unregisterTask(c *call) error {
 	path, name := c.taskAsked()
-	key := strings.ToLower(path + name)
-	t := c.host.tasks[key]
+	key, tasks := strings.ToLower(path+name), c.scheduler().registered
+	t := tasks[key]
 	if t == nil {
 		return noTask(name)
 	}
-	delete(c.host.tasks, key)
+	delete(tasks, key)
 	c.did("unregistered task " + t.String())
 	return nil
 }

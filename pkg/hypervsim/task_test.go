@@ -59,7 +59,8 @@ func TestScheduledTask(t *testing.T) {
 	}
 	p.call("Start-ScheduledTask", task)
 	want := Task{Host: "hv02", Name: "id", Execute: "powershell.exe", Arguments: "-NoProfile", Directory: gold, Logon: hostagent.LogonSystem}
-	if got := <-tasks.began; got != want {
+	got := <-tasks.began
+	if got.running = nil; got != want {
 		t.Errorf("it runs %+v, want %+v", got, want)
 	}
 	if got := p.call("Start-ScheduledTask", task); len(got) > 0 || p.taskState() != "Running" {

@@ -39,7 +39,7 @@ func (h *host) runsTask(name string) bool {
 			return true
 		}
 	}
-	for running := range h.runningTasks {
+	for running := range h.scheduler.running {
 		if strings.EqualFold(running.task.name, name) {
 			return true
 		}

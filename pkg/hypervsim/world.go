@@ -120,7 +120,10 @@ func (w *World) Close() {
 		close(w.closed)
 		w.queue = nil
 		for _, h := range w.hosts {
-			h.endTasks()
+			h.scheduler.stop()
+		}
+		for _, m := range w.machines {
+			m.guest.scheduler.stop()
 		}
 		w.idle.Broadcast()
 	}

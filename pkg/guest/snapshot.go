@@ -111,6 +111,8 @@ type Disk struct {
 	// Port and LUN are where it is: Windows numbers the SCSI controllers as ports, LUN is the location on one.
 	Port, LUN int64
 	SizeBytes int64
+	// FreeBytes is the largest extent that no partition has ("MSFT_Disk class", LargestFreeExtent).
+	FreeBytes int64
 	// UniqueID is what the disk calls itself, equal on all members ("Get-Disk").
 	UniqueID string
 	// GUID is the GPT disk's; empty before it is initialised.

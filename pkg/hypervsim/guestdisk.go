@@ -78,6 +78,7 @@ var guestDiskClass = properties[*windows.Disk]{
 	"isclustered":        func(*windows.Disk) any { return false }, // nothing is asked of a cluster's disks by this
 	"friendlyname":       func(*windows.Disk) any { return "Msft Virtual Disk" },
 	"bustype":            func(*windows.Disk) any { return "SAS" },
+	"largestfreeextent":  func(d *windows.Disk) any { return d.FreeExtent() },
 	"numberofpartitions": func(d *windows.Disk) any { return int64(len(d.Seen.Partitions)) },
 }
 

@@ -2,10 +2,11 @@ package cmdlet
 
 import "guestclustering.io/operator/pkg/hostagent"
 
-// Disks reads the guest's disks; Size is in bytes, PartitionStyle is RAW, MBR or GPT, Guid is the GPT disk's in braces
+// Disks reads the guest's disks; Size and LargestFreeExtent are in bytes, PartitionStyle is RAW, MBR or GPT, Guid is the GPT
+// disk's in braces
 // ("Get-Disk").
 func Disks(id string) hostagent.Call {
-	return call(id, "Get-Disk", nil, "Number", "UniqueId", "Size", "PartitionStyle", "Guid", "IsOffline", "IsReadOnly", "IsBoot")
+	return call(id, "Get-Disk", nil, "Number", "UniqueId", "Size", "PartitionStyle", "Guid", "IsOffline", "IsReadOnly", "IsBoot", "LargestFreeExtent")
 }
 
 // Rescan reads disks and volumes again ("Update-HostStorageCache").

@@ -230,7 +230,7 @@ func addDisks(m *guest.Member, results hostagent.Results) error {
 			continue
 		}
 		m.Disks = append(m.Disks, guest.Disk{
-			Number: o.Int("Number"), Port: place.Int("SCSIPort"), LUN: place.Int("SCSILogicalUnit"), SizeBytes: o.Int("Size"),
+			Number: o.Int("Number"), Port: place.Int("SCSIPort"), LUN: place.Int("SCSILogicalUnit"), SizeBytes: o.Int("Size"), FreeBytes: o.Int("LargestFreeExtent"),
 			UniqueID: o.Text("UniqueId"), GUID: gptGUID(o), Raw: strings.EqualFold(o.Text("PartitionStyle"), "RAW"),
 			Offline: o.Bool("IsOffline"), Boot: o.Bool("IsBoot"),
 		})

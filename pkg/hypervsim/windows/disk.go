@@ -80,6 +80,14 @@ func (c *Content) MaxSize(diskSize int64) int64 {
 	return diskSize - gptTail - c.Partitions[len(c.Partitions)-1].Offset
 }
 
+// FreeExtent is the room behind the last partition, as Windows saw the disk last; nothing on a raw disk.
+func (d *Disk) FreeExtent() int64 {
+	if len(d.Seen.Partitions) == 0 {
+		return 0
+	}
+	return max(d.Seen.MaxSize(d.SeenSize)-d.Seen.Partitions[len(d.Seen.Partitions)-1].Size, 0)
+}
+
 // Device is a disk that the machine has now, where Windows finds it.
 type Device struct {
 	// UniqueID is what the disk calls itself.

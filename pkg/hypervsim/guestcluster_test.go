@@ -876,3 +876,73 @@ func TestTasksInGuests(t *testing.T) {
 		f.ok(p.Close())
 	}
 }
+
+// TestItServesAgain lets a cluster inside go through accidents: whatever happens, the role is served at the end, and a second
+// cluster was never needed.
+func TestItServesAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		accident func(*inner)
+		// down is whether the first member is no node that is up afterwards.
+		down bool
+	}{
+		"a member restarts": {func(f *inner) { f.ok(f.RestartGuest(f.ids[0])) }, false},
+		"both members at once": {func(f *inner) {
+			f.ok(f.RestartGuest(f.ids[0]))
+			f.ok(f.RestartGuest(f.ids[1]))
+		}, false},
+		"both hosts at once": {func(f *inner) {
+			f.ok(f.FailHost("hv01"))
+			f.ok(f.FailHost("hv02"))
+			f.ok(f.ReturnHost("hv01"))
+			f.ok(f.ReturnHost("hv02"))
+		}, false},
+		"a member is saved and comes back": {func(f *inner) {
+			f.ok(f.SaveVM(f.ids[0]))
+			f.advance(5 * time.Minute)
+			f.ok(f.StartVM(f.ids[0]))
+		}, false},
+		"a host is drained": {func(f *inner) { f.ok(f.Drain("hv01")) }, false},
+		"a disk is taken offline": {func(f *inner) {
+			f.ok(f.TakeDiskOffline(f.ids[0], dataDisk))
+			f.ok(f.TakeDiskOffline(f.ids[1], dataDisk))
+		}, false},
+		"the disk is detached where the role is": {func(f *inner) {
+			f.ok(f.DetachDisk(f.owner("FS1"), dataDisk))
+		}, false},
+		"the domain controller stops": {func(f *inner) {
+			f.ok(f.StopDomainController())
+			f.ok(f.RestartGuest(f.ids[0]))
+			f.advance(5 * time.Minute)
+			f.ok(f.StartDomainController())
+		}, false},
+		"the computer is renamed": {func(f *inner) { f.ok(f.RenameComputer(f.ids[0], "other")) }, true},
+		"the feature is removed":  {func(f *inner) { f.ok(f.RemoveFeature(f.ids[0], "Failover-Clustering")) }, true},
+		"the witness's disk goes": {func(f *inner) {
+			f.ok(f.DetachDisk(f.ids[0], quorumDisk))
+			f.ok(f.DetachDisk(f.ids[1], quorumDisk))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newInner(t)
+			f.served()
+			f.advance(time.Minute)
+			row.accident(f)
+			f.advance(10 * time.Minute)
+			state := f.State().GuestClusters
+			if len(state) != 1 || !state[0].Quorate || !f.role("FS1").Served {
+				t.Fatalf("afterwards: %+v", state)
+			}
+			up := map[string]string{}
+			for _, n := range state[0].Nodes {
+				up[n.VM] = n.State
+			}
+			want := map[string]string{"one": "Up", "two": "Up"}
+			if row.down {
+				want["one"] = "Down"
+			}
+			if diff := cmp.Diff(want, up); diff != "" {
+				t.Errorf("nodes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -234,9 +234,7 @@ func (g *gathered) subject() guestpool.Subject {
 		}
 	}
 	s.Questions.Features = inside.Features(want)
-	if !want.Deleting {
-		s.Questions.Directory = g.directory(want)
-	}
+	s.Questions.Directory = g.directory(want)
 	if run := inside.ValidationRun(want); run != "" && run != want.Validation.InputHash && s.Forming {
 		s.Questions.Validation = &guestpool.ValidationQuestion{Run: run, VMID: inside.Validator(want)}
 	}
@@ -259,21 +257,14 @@ func (g *gathered) credentials(want inside.Clustering) map[guest.Account]hostage
 	return out
 }
 
-// directory is what the domain is asked, while a name that the guest cluster takes there is not recorded as ours: whose it is,
-// the accounts of administrators, and the rights of the cluster's own account.
+// directory is what the domain is asked while that matters: whose the names are that the guest cluster takes there, the accounts
+// of administrators, and the rights of the cluster's own account.
 func (g *gathered) directory(want inside.Clustering) *inventory.DirectoryQuestions {
-	if want.Domain == nil || want.Domain.Join.User == "" || allRecorded(want) {
+	if !inside.AsksDomain(want) {
 		return nil
 	}
 	return &inventory.DirectoryQuestions{
 		Domain: want.Domain.Name, As: want.Domain.Join, Computers: inside.ComputerNames(want), Accounts: want.Domain.AdministratorAccounts,
 		Container: inside.Container(want, g.guests), ClusterGUID: want.ClusterObjectGUID,
 	}
-}
-
-// allRecorded reports whether every computer object of the guest cluster is known as its own.
-func allRecorded(want inside.Clustering) bool {
-	return want.ClusterObjectGUID != "" &&
-		!slices.ContainsFunc(want.Members, func(m inside.Member) bool { return m.ObjectGUID == "" }) &&
-		!slices.ContainsFunc(want.Roles, func(r inside.Role) bool { return r.ObjectGUID == "" })
 }

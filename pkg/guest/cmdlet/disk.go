@@ -3,8 +3,7 @@ package cmdlet
 import "guestclustering.io/operator/pkg/hostagent"
 
 // Disks reads the guest's disks; Size and LargestFreeExtent are in bytes, PartitionStyle is RAW, MBR or GPT, Guid is the GPT
-// disk's in braces
-// ("Get-Disk").
+// disk's in braces ("Get-Disk").
 func Disks(id string) hostagent.Call {
 	return call(id, "Get-Disk", nil, "Number", "UniqueId", "Size", "PartitionStyle", "Guid", "IsOffline", "IsReadOnly", "IsBoot", "LargestFreeExtent")
 }

@@ -28,8 +28,9 @@ type Cluster struct {
 	outside   func(netip.Addr) bool
 	happened  func(string)
 
-	ballot  ballot
-	witness *witness
+	ballot ballot
+	// witness is what decides beside the nodes; nil without one.
+	witness *Resource
 	// regroup is when the members will find that one of them is missing.
 	regroup    func()
 	nodeSeq    int

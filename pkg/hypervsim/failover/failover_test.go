@@ -151,7 +151,13 @@ func TestPartition(t *testing.T) {
 	}
 	cut.clientCut = true
 	c.Changed()
+	if g.Served() || g.Owner.Name() != cut.name {
+		t.Error("the others know of the cut before they miss the node")
+	}
 	l.advance(settled)
+	if g.Service.Last != 13*time.Second {
+		t.Errorf("interruption is %s, want 13s", g.Service.Last)
+	}
 	if c.Node(cut.name).State() != Down || !g.Served() || g.Owner.Name() == cut.name {
 		t.Errorf("cut node %s, served %v on %s", c.Node(cut.name).State(), g.Served(), g.Owner.Name())
 	}

@@ -286,8 +286,11 @@ func (c *Cluster) failOver(g *Group) {
 	}
 }
 
-// watchGroup fails resources whose ground is gone.
+// watchGroup fails resources whose ground is gone. A node that nobody hears cannot tell the others so: they will miss it first.
 func (c *Cluster) watchGroup(g *Group) {
+	if c.unheard(g.Owner) {
+		return
+	}
 	failed := false
 	for _, r := range g.Resources {
 		if r.State != ResourceOnline || r.isWitness() || silent(g.Owner) {

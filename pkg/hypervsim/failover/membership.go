@@ -63,7 +63,8 @@ func (c *Cluster) partitions(nodes []*Node) [][]*Node {
 	return out
 }
 
-// regroupNow lets the members that hear each other find out who may go on.
+// regroupNow lets the members that hear each other find out who may go on: those with more votes first, and of two halves that
+// both reach the witness the one with the core group, which holds it already.
 func (c *Cluster) regroupNow() {
 	cancel(&c.regroup)
 	before := c.members()
@@ -213,7 +214,7 @@ func (c *Cluster) admit() {
 func (c *Cluster) form(waiting []*Node) {
 	for _, part := range c.partitions(waiting) {
 		witness := c.witnessFrom(part)
-		newest := witness && c.witness.resource.Type == PhysicalDisk || slices.ContainsFunc(part, func(n *Node) bool { return n.current })
+		newest := witness && c.witness.Type == PhysicalDisk || slices.ContainsFunc(part, func(n *Node) bool { return n.current })
 		if newest && c.ballot.isMajority(part, witness) {
 			for _, n := range part {
 				c.say("node %s joined", n.Name())
@@ -237,6 +238,12 @@ func (c *Cluster) hear(a, b *Node) bool {
 		}
 	}
 	return false
+}
+
+// unheard is whether a member hears none of the others.
+func (c *Cluster) unheard(n *Node) bool {
+	others := without(c.members(), n)
+	return len(others) > 0 && !slices.ContainsFunc(others, func(o *Node) bool { return c.hear(n, o) })
 }
 
 func (c *Cluster) hearsMember(n *Node) bool {

@@ -68,10 +68,7 @@ func (r *Resource) transfer(to *Group) {
 }
 
 // isWitness is whether the resource is the cluster's witness.
-func (r *Resource) isWitness() bool {
-	w := r.Group.cluster.witness
-	return w != nil && w.resource == r
-}
+func (r *Resource) isWitness() bool { return r.Group.cluster.witness == r }
 
 // bringOnline brings the resource online on its group's owner, or says why not.
 func (r *Resource) bringOnline() {

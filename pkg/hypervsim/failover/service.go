@@ -43,13 +43,13 @@ func (s *Service) observe(now time.Time, served bool) {
 }
 
 // Served is whether clients reach what the group offers: all of it is online, whatever becomes of the witness, and its node
-// runs.
+// runs and has the networks of its addresses.
 func (g *Group) Served() bool {
 	needed := 0
 	for _, r := range g.Resources {
 		switch {
 		case r.isWitness():
-		case r.State != ResourceOnline:
+		case r.State != ResourceOnline, r.Type == IPAddress && r.problem(g.Owner) != "":
 			return false
 		default:
 			needed++

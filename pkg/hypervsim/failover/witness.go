@@ -5,21 +5,11 @@ import (
 	"strings"
 )
 
-// witness is what decides beside the nodes.
-type witness struct {
-	resource *Resource
-}
-
 // leastWitnessDisk is what a disk must have to be a witness ("Configure and manage quorum").
 const leastWitnessDisk = 512 << 20
 
 // Witness is the resource of the witness, or nil.
-func (c *Cluster) Witness() *Resource {
-	if c.witness == nil {
-		return nil
-	}
-	return c.witness.resource
-}
+func (c *Cluster) Witness() *Resource { return c.witness }
 
 // WitnessDynamicWeight is 1 while the witness has a vote.
 func (c *Cluster) WitnessDynamicWeight() int {
@@ -77,7 +67,7 @@ func (c *Cluster) SetNoWitness() {
 }
 
 func (c *Cluster) swearIn(r *Resource) {
-	c.witness = &witness{resource: r}
+	c.witness = r
 	r.bringOnline()
 	c.say("%s is the witness", r.Name)
 	c.agree(c.members())
@@ -92,13 +82,13 @@ func (c *Cluster) dismissWitness() {
 		return
 	}
 	c.ballot.witness = false
-	if w.resource.Type == PhysicalDisk {
-		w.resource.transfer(c.availableStorage())
-		w.resource.bringOnline()
+	if w.Type == PhysicalDisk {
+		w.transfer(c.availableStorage())
+		w.bringOnline()
 		return
 	}
 	core := c.coreGroup()
-	core.Resources = slices.DeleteFunc(core.Resources, func(r *Resource) bool { return r == w.resource })
+	core.Resources = slices.DeleteFunc(core.Resources, func(r *Resource) bool { return r == w })
 }
 
 // server is what a remote witness is on.
@@ -112,7 +102,7 @@ func (r *Resource) server() string {
 
 // witnessFrom is whether the witness can be had by some of the nodes.
 func (c *Cluster) witnessFrom(nodes []*Node) bool {
-	return c.witness != nil && slices.ContainsFunc(nodes, func(n *Node) bool { return !silent(n) && c.witness.resource.problem(n) == "" })
+	return c.witness != nil && slices.ContainsFunc(nodes, func(n *Node) bool { return !silent(n) && c.witness.problem(n) == "" })
 }
 
 func (c *Cluster) witnessWorks() bool { return c.witness != nil && c.witnessFrom(c.members()) }
@@ -122,7 +112,7 @@ func (c *Cluster) watchWitness() {
 	if c.witness == nil || !slices.ContainsFunc(c.members(), func(n *Node) bool { return !silent(n) }) {
 		return
 	}
-	r, works := c.witness.resource, c.witnessWorks()
+	r, works := c.witness, c.witnessWorks()
 	if c.coreGroup().pending == nil && works != (r.State == ResourceOnline) {
 		if works {
 			r.State, r.Why = ResourceOnline, ""

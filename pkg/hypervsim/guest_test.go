@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -421,5 +422,99 @@ func TestPowerAndGuests(t *testing.T) {
 	f.advance(10 * time.Minute)
 	if third := booted(); !third.After(second) {
 		t.Errorf("started at %v after its host failed, before at %v", third, second)
+	}
+}
+
+// A PowerShell in a guest answers single cmdlets as the one in a batch does, and is lost with its guest.
+func TestPromptInAGuest(t *testing.T) {
+	f := newFixture(t)
+	id := f.windows("hv01", "one", "one-1")
+	for name, test := range map[string]struct {
+		host string
+		as   hostagent.Credential
+		want string
+	}{
+		"a wrong account": {"hv01", ops, refusedNow}, "another host": {"hv02", local, notHere},
+	} {
+		if _, err := f.GuestPrompt(test.host, id, test.as, hostagent.LogonNetwork); err == nil || refusalOf(err) != test.want {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
+		}
+	}
+	p, err := f.GuestPrompt("hv01", id, local, hostagent.LogonNetwork)
+	f.ok(err)
+	if name, build := p.Host(); name != "ONE-1" || build != 20348 {
+		t.Errorf("it is on %s, build %d", name, build)
+	}
+	setup := map[string]any{"LiteralPath": []any{`HKLM:\SYSTEM\Setup`}}
+	values, errs, err := p.Invoke(t.Context(), "Get-ItemProperty", setup)
+	f.ok(err)
+	if len(errs) != 0 || len(values) != 1 || values[0].(Live).Properties["systemsetupinprogress"] != int64(0) {
+		t.Errorf("%+v, %+v", values, errs)
+	}
+	if _, errs, err := p.Invoke(t.Context(), "Get-VM", nil); err != nil || len(errs) != 1 || errs[0].Category != "NotImplemented" {
+		t.Errorf("what is a host's: %+v, %v", errs, err)
+	}
+	f.ok(f.RestartGuest(id))
+	select {
+	case <-p.Lost():
+	default:
+		t.Error("it is not lost with its guest")
+	}
+	f.advance(2 * time.Minute)
+	if _, _, err := p.Invoke(t.Context(), "Get-ItemProperty", setup); !errors.Is(err, hostagent.Unreachable) {
+		t.Errorf("after the restart: %v, want Unreachable", err)
+	}
+	f.ok(p.Close())
+	entries := f.Journal(0)
+	if i := slices.IndexFunc(entries, func(e Entry) bool { return e.Call != nil && e.Call.Cmdlet == "Get-ItemProperty" }); entries[i].VMID != id {
+		t.Errorf("the journal: %+v", entries[i])
+	}
+}
+
+// Calls side by side in one PowerShell end with their guest, all of them.
+func TestCallsSideBySideEndWithTheirGuest(t *testing.T) {
+	f := newFixture(t)
+	id := f.windows("hv01", "one", "one-1")
+	p, err := f.GuestPrompt("hv01", id, local, hostagent.LogonNetwork)
+	f.ok(err)
+	defer func() { _ = p.Close() }()
+	_, err = f.AddFault(Fault{VM: id, Kind: Hang})
+	f.ok(err)
+	failures := make(chan error)
+	for range 3 {
+		go func() {
+			_, _, err := p.Invoke(t.Context(), "Get-ItemProperty", map[string]any{"LiteralPath": []any{`HKLM:\SYSTEM\Setup`}})
+			failures <- err
+		}()
+	}
+	f.until(func() bool { return f.Faults()[0].Hit == 3 })
+	f.ok(f.TurnOffVM(id))
+	for range 3 {
+		if err := <-failures; !errors.Is(err, hostagent.Unreachable) {
+			t.Errorf("got %v, want Unreachable", err)
+		}
+	}
+}
+
+// The same history gives the same world, guests included.
+func TestGuestsAreDeterministic(t *testing.T) {
+	tell := func() string {
+		f := newFixture(t)
+		paths := f.sharedDisks("a", "b")
+		for i, name := range []string{"one", "two"} {
+			id := f.joined(fmt.Sprint("hv0", i+1), name, name+"-1", paths...)
+			f.mustInside(id, ops, guestcmdlet.Disks("d"), guestcmdlet.Addresses("a"))
+		}
+		f.ok(f.FailHost("hv02"))
+		f.advance(10 * time.Minute)
+		var text strings.Builder
+		for _, e := range f.Journal(0) {
+			fmt.Fprintln(&text, e.Time, e.Host, e.VM, e.State, e.Effect, e.Errors)
+		}
+		fmt.Fprintf(&text, "%+v", f.State())
+		return text.String()
+	}
+	if diff := cmp.Diff(tell(), tell()); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -3,6 +3,7 @@ package hypervsim
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +19,17 @@ type guestSession struct {
 	host    *host
 	user    windows.User
 	logon   hostagent.Logon
-	// wake ends the wait of the call that is under way; nil while none waits.
-	wake func()
+	// waits are those of the calls that are under way.
+	waits []*guestWait
 	// lost is closed when the session is cut.
 	lost   chan struct{}
 	isLost bool
+}
+
+// guestWait is a call in a guest that waits for the world's clock.
+type guestWait struct {
+	event *event
+	woken chan struct{}
 }
 
 // errGuestLost ends a call whose guest is gone.
@@ -182,8 +189,9 @@ func (s *guestSession) cut() {
 	s.isLost = true
 	close(s.lost)
 	s.close()
-	if s.wake != nil {
-		s.wake()
+	for _, wait := range slices.Clone(s.waits) {
+		s.machine.world.forget(wait.event)
+		s.wake(wait)
 	}
 }
 
@@ -196,27 +204,26 @@ func (s *guestSession) sleep(d time.Duration) {
 	if d <= 0 || w.isClosed || s.isLost {
 		return
 	}
-	woken := make(chan struct{})
-	wake := func() {
-		s.wake = nil
-		w.sleeping--
-		w.running++
-		close(woken)
-	}
-	event := w.after(d, wake)
-	s.wake = func() {
-		w.forget(event)
-		wake()
-	}
+	wait := &guestWait{woken: make(chan struct{})}
+	wait.event = w.after(d, func() { s.wake(wait) })
+	s.waits = append(s.waits, wait)
 	w.sleeping++
 	w.running--
 	w.pump()
 	w.mu.Unlock()
 	select {
-	case <-woken:
+	case <-wait.woken:
 	case <-w.closed:
 	}
 	w.mu.Lock()
+}
+
+// wake lets a call that waits go on.
+func (s *guestSession) wake(wait *guestWait) {
+	s.waits = drop(s.waits, wait)
+	s.machine.world.sleeping--
+	s.machine.world.running++
+	close(wait.woken)
 }
 
 // execute runs a batch in the guest, call after call, on behalf of a host's run.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"guestclustering.io/operator/pkg/guest/answerfile"
+	guestcmdlet "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hypervsim/windows"
@@ -136,6 +138,26 @@ func TestAnswerFilesAreTheDisksOwn(t *testing.T) {
 	got := []string{f.answerIn(image), f.answerIn(osDisk), f.answerIn(osFolder + `\copy.vhdx`), f.answerIn(osFolder + `\new.vhdx`)}
 	if diff := cmp.Diff([]string{"", "two", "one", ""}, got); diff != "" {
 		t.Errorf("the image, the disk, its copy, a new one (-want +got):\n%s", diff)
+	}
+}
+
+// A Windows is set up by the answer file of its disk, as the operator writes it, and the operator finds and removes it inside.
+func TestAnswerFilesAreFoundBySetUp(t *testing.T) {
+	f := newFixture(t)
+	f.osDisk()
+	account := hostagent.Credential{User: "Administrator", Password: hostagent.NewSecret(`<&"'> pass`)}
+	text, err := answerfile.Encode(answerfile.Settings{ComputerName: "FILES-1", Password: account.Password, TimeZone: "UTC", Locale: "en-US"})
+	f.ok(err)
+	results := f.must("hv01", cmdlet.SetAnswerFile("answer", osDisk, text),
+		cmdlet.NewVM("vm", cmdlet.NewMachine{Name: "m", Folder: osFolder, MemoryBytes: GiB, OSDisk: osDisk}), cmdlet.MakeNewClustered("group", "vm", "m"), cmdlet.StartGroup("start", "m"))
+	id := results.ByID("vm").Values[0].Text("Id")
+	f.advance(4 * time.Minute)
+	inside := f.mustInside(id, account, guestcmdlet.Computer("c"), guestcmdlet.FindAnswerFile("f"), guestcmdlet.RemoveAnswerFile("r"))
+	if name := inside.ByID("c").Values[0].Text("Name"); name != "FILES-1" {
+		t.Errorf("the computer is named %s", name)
+	}
+	if got := f.answerIn(osDisk); got != "" {
+		t.Errorf("the disk still has %q", got)
 	}
 }
 

@@ -103,6 +103,9 @@ func (s *sighting) choose(candidates []string, want Clustering, seen *guest.Snap
 // isKnown reports whether every member told, and sees one and the same disk.
 func (s *sighting) isKnown() bool { return !s.unknown && s.problem == "" && s.uniqueID != "" }
 
+// isMissing reports whether every member told, and none is known to be the disk.
+func (s *sighting) isMissing() bool { return !s.unknown && s.problem == "" && s.uniqueID == "" }
+
 // guid is the GPT GUID that the disk has, if all that read it agree; raw is whether no member sees anything on it.
 func (s *sighting) guid() (guid string, raw, agree bool) {
 	raw, agree = true, true
@@ -233,12 +236,22 @@ func (p *planner) prepareDisks(w *work, seen []sighting, writer bool) {
 	}
 }
 
-// disk initialises a disk that is raw for all, else reads it again, or sets it offline.
+// disk does something about a disk that all members see as one, or reads one again that grew meanwhile.
 func (w *work) disk(s *sighting, writer bool) {
-	guid, _, agree := s.guid()
-	c, ok := s.on[w.member.VMID]
 	switch {
-	case !ok || !agree || !s.isKnown() || s.clustered:
+	case s.isKnown() && !s.clustered:
+		w.known(s, writer)
+	case s.isMissing() && grewUnread(s.disk, w.seen):
+		w.rescan()
+	}
+}
+
+// known initialises a disk that is raw for all, else reads it again, or sets it offline.
+func (w *work) known(s *sighting, writer bool) {
+	guid, _, agree := s.guid()
+	c := s.on[w.member.VMID]
+	switch {
+	case !agree:
 	case s.isBlank():
 		if writer {
 			w.add(v1alpha1.ReasonPreparingDisks, "initialise disk "+s.disk.Name, cmdlet.InitializeDisk(w.id("initialise"), s.uniqueID, s.disk.Name))

@@ -71,8 +71,18 @@ func TestDisksAreInitialisedOnce(t *testing.T) {
 		}, differs: func(s *stage) { s.want.Disks[1].GUID = "{01}" }},
 		"one is smaller": {plan: []string{
 			"set-up/FILES-1: Initialize-SharedDisk -Label data -UniqueId naa.data",
+			"set-up/FILES-2: Update-HostStorageCache",
 			"wait (PreparingDisks): disk witness is not seen by every member as it should be (location 0, 1073741824 bytes)",
 		}, differs: func(s *stage) { shared(s, 2, 1, func(d *guest.Disk) { d.SizeBytes /= 2 }) }},
+		"one grew since Windows looked": {
+			plan: []string{
+				"set-up/FILES-1: Update-HostStorageCache",
+				"set-up/FILES-1: Initialize-SharedDisk -Label data -UniqueId naa.data",
+				"set-up/FILES-2: Update-HostStorageCache",
+				"wait (PreparingDisks): disk witness is not seen by every member as it should be (location 0, 2147483648 bytes)",
+			},
+			differs: func(s *stage) { s.want.Disks[0].SizeBytes *= 2 },
+		},
 		"one is in another place": {plan: []string{
 			"set-up/FILES-1: Initialize-SharedDisk -Label data -UniqueId naa.data",
 			"wait (PreparingDisks): disk witness is not seen by every member as it should be (location 0, 1073741824 bytes)",

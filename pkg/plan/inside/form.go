@@ -121,6 +121,10 @@ func (p *planner) formed(c *guest.Cluster, ready bool) {
 	if len(p.plan.Steps) > before {
 		return
 	}
+	p.growVolumes(c)
+	if len(p.plan.Steps) > before {
+		return
+	}
 	if p.renew(c, teller) && p.grow(c, teller, ready) {
 		p.shrink(c, teller)
 	}

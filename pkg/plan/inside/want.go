@@ -101,7 +101,8 @@ type Disk struct {
 	// Name is the entry's in spec; the disk's resource and its volume's label take it.
 	Name string
 	// LUN is the location on the controller of shared disks.
-	LUN       int64
+	LUN int64
+	// SizeBytes is that of its file, as the hosts have it.
 	SizeBytes int64
 	// GUID is recorded: the GPT disk GUID. Once it is, a disk without it is not this one.
 	GUID string

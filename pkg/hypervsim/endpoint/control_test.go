@@ -107,7 +107,7 @@ var examples = map[string]struct {
 }
 
 // notActions are the world's methods that other requests reach, or that only who holds the world may call.
-var notActions = []string{"AddFault", "Advance", "Close", "Driver", "Faults", "GuestPrompt", "Journal", "Now", "Power", "Prompt", "RemoveFault", "RunTasks", "State", "TaskPrompt"}
+var notActions = []string{"AddFault", "AddImage", "Advance", "Close", "Driver", "Faults", "GuestPrompt", "Journal", "Now", "Power", "Prompt", "RemoveFault", "RunTasks", "State", "TaskPrompt"}
 
 func TestEveryControlMethodIsAnAction(t *testing.T) {
 	var methods []string

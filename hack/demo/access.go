@@ -3,14 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // operatorNamespace is where the operator looks for what HostClusters name.
@@ -40,6 +46,24 @@ func (p *parts) giveAccess(ctx context.Context) error {
 	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}, &secret, &authorities} {
 		if err := p.client.Create(ctx, obj); err != nil {
 			return fmt.Errorf("making %s: %w", obj.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// giveAccounts makes the Secrets that the guest clusters name, out of the simulated domain's accounts.
+func (p *parts) giveAccounts(ctx context.Context) error {
+	domain := hypervsim.DefaultModel().Domain
+	secrets := map[string]map[string]string{"witness-key": {"key": "c2ltdWxhdGVk"}}
+	for secret, account := range map[string]string{"corp-join": "join", "corp-cluster": "cluster", "sql-ops": "sql-ops"} {
+		i := slices.IndexFunc(domain.Accounts, func(a windows.AccountModel) bool { return a.Name == account })
+		secrets[secret] = map[string]string{"username": account + "@" + domain.Name, "password": domain.Accounts[i].Password}
+	}
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		say("kubectl create secret generic %s -n %s --from-file=%s", name, namespace, strings.Join(slices.Sorted(maps.Keys(secrets[name])), " --from-file="))
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: secrets[name]}
+		if err := p.client.Create(ctx, secret); err != nil {
+			return fmt.Errorf("making Secret %s: %w", name, err)
 		}
 	}
 	return nil

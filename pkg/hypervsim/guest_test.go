@@ -13,6 +13,7 @@ import (
 
 	guestcmdlet "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/cmdlet"
 	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
@@ -516,5 +517,92 @@ func TestGuestsAreDeterministic(t *testing.T) {
 	}
 	if diff := cmp.Diff(tell(), tell()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Set-up that loses its power begins the part that it was in anew, and comes to its end.
+func TestSetupIsInterrupted(t *testing.T) {
+	for name, after := range map[string]time.Duration{"booting": 20 * time.Second, "specialising": time.Minute, "starting again": 2 * time.Minute, "welcoming": 160 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			id := f.member("hv01", "one")
+			f.answered(id, answerFile("one-1", localPassword))
+			f.must("hv01", cmdlet.StartGroup("start", "one"))
+			f.advance(after)
+			f.ok(f.TurnOffVM(id))
+			f.ok(f.StartVM(id))
+			f.advance(5 * time.Minute)
+			if got := f.mustInside(id, local, guestcmdlet.SetupState("s"))[0].Values[0].Text("ImageState"); got != "IMAGE_STATE_COMPLETE" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// A machine without an answer file goes on with set-up at the first start that finds one.
+func TestAnAnswerFileThatComesLate(t *testing.T) {
+	f := newFixture(t)
+	id := f.started("hv01", "one")
+	f.ok(f.TurnOffVM(id))
+	f.answered(id, answerFile("one-1", localPassword))
+	f.ok(f.StartVM(id))
+	f.advance(5 * time.Minute)
+	f.mustInside(id, local, guestcmdlet.SetupState("s"))
+}
+
+// What an image is decides what its guests can do.
+func TestImagesDiffer(t *testing.T) {
+	with := func(change func(*ImageModel)) func(*Model) {
+		return func(m *Model) { change(&m.Images[0]) }
+	}
+	t.Run("older than PowerShell Direct", func(t *testing.T) {
+		f := newFixture(t, with(func(i *ImageModel) { i.Windows = hyperv.Build2012R2 }))
+		id := f.windows("hv01", "one", "one-1")
+		if _, err := f.inside(id, local, guestcmdlet.SetupState("s")); refusalOf(err) != notOpened {
+			t.Errorf("got %v, want %s", err, notOpened)
+		}
+	})
+	t.Run("without Windows", func(t *testing.T) {
+		f := newFixture(t, with(func(i *ImageModel) { i.Windows = 0 }))
+		id := f.started("hv01", "one")
+		if _, err := f.inside(id, local, guestcmdlet.SetupState("s")); refusalOf(err) != notOpened || f.vm(id).Heartbeat != "OkApplicationsUnknown" {
+			t.Errorf("got %v with heartbeat %s", err, f.vm(id).Heartbeat)
+		}
+	})
+	t.Run("wants a restart for a feature", func(t *testing.T) {
+		f := newFixture(t, with(func(i *ImageModel) { i.RestartFor = []string{windows.FailoverClustering} }))
+		id := f.windows("hv01", "one", "one-1")
+		read := func(c hostagent.Call, property string) string {
+			t.Helper()
+			return f.mustInside(id, local, c)[0].Values[0].Text(property)
+		}
+		install := guestcmdlet.InstallFeatures("i", windows.FailoverClustering)
+		from := f.Now()
+		got := []string{read(install, "RestartNeeded"), read(install, "ExitCode"), read(guestcmdlet.Features("f", windows.FailoverClustering), "InstallState")}
+		if took := f.Now().Sub(from); took < time.Minute || took > 2*time.Minute {
+			t.Errorf("installing twice took %v, want a minute for the first alone", took)
+		}
+		f.mustInside(id, local, guestcmdlet.Restart("r"))
+		f.advance(2 * time.Minute)
+		got = append(got, read(install, "ExitCode"), read(guestcmdlet.Features("f", windows.FailoverClustering), "InstallState"))
+		if diff := cmp.Diff([]string{"Yes", "SuccessRestartRequired", "InstallPending", "NoChangeNeeded", "Installed"}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A guest that is told to restart twice restarts once; its answer is there before it goes.
+func TestRestartingTwice(t *testing.T) {
+	f := newFixture(t)
+	id := f.windows("hv01", "one", "one-1")
+	results, err := f.insideAs(id, local, hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{guestcmdlet.Restart("1"), guestcmdlet.Restart("2")}})
+	f.ok(err)
+	if results[0].State != hostagent.Done || results[1].State != hostagent.Failed {
+		t.Errorf("%+v", results)
+	}
+	f.advance(2 * time.Minute)
+	f.mustInside(id, local, guestcmdlet.SetupState("s"))
+	if got := f.vm(id); got.State != running {
+		t.Errorf("the machine is %s", got.State)
 	}
 }

@@ -103,9 +103,20 @@ func (p *planner) awaitCluster() {
 		p.wait(v1alpha1.ReasonObservationIncomplete, "cluster %s cannot be asked: not every member answers", p.want.ClusterName)
 	case p.noNodes():
 		p.block(v1alpha1.ReasonClusterLost, "cluster %s (id %s) is gone from its members; restore them, or delete this guest cluster: it is never formed anew by itself", p.want.ClusterName, p.want.ClusterID)
+	case !p.seen.WithoutQuorum(machines(p.want.staying())...):
+		p.wait(v1alpha1.ReasonObservationIncomplete, "cluster %s has not been asked yet", p.want.ClusterName)
 	default:
 		p.wait(v1alpha1.ReasonQuorumLost, "cluster %s does not answer on its members, as without quorum; it comes back with them", p.want.ClusterName)
 	}
+}
+
+// machines are the members' machines, by id.
+func machines(members []Member) []string {
+	var ids []string
+	for _, m := range members {
+		ids = append(ids, m.VMID)
+	}
+	return ids
 }
 
 // formed plans what the cluster inside lacks: what it is made of first, then who its nodes are.

@@ -43,6 +43,13 @@ func TestAMemberLeaves(t *testing.T) {
 			"evict/FILES-3: Remove-ClusterNode -Force true -Name FILES-3",
 			"wait (Evicting): FILES-3 is removed once cluster FILES-CL has let it go",
 		}, differs: paused},
+		"what it has is offline": {plan: []string{
+			"evict/FILES-3: Remove-ClusterNode -Force true -Name FILES-3",
+			"wait (Evicting): FILES-3 is removed once cluster FILES-CL has let it go",
+		}, differs: func(s *stage) {
+			paused(s)
+			s.seen.Cluster.Groups[1].OwnerNode, s.seen.Cluster.Groups[1].State = "FILES-3", "Offline"
+		}},
 		"it has roles still": {plan: []string{
 			"drain/FILES-3: Suspend-ClusterNode -Drain true -Name FILES-3",
 			"wait (Evicting): FILES-3 is removed once cluster FILES-CL has let it go",

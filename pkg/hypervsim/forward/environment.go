@@ -10,7 +10,9 @@ func (s *Shell) Environment() []string {
 	environment := []string{
 		"PSModulePath=" + s.modules,
 		"PSModuleAnalysisCachePath=" + filepath.Join(s.modules, "analysis"),
-		"COMPUTERNAME=" + s.host,
+		"COMPUTERNAME=" + s.computer,
+		`ProgramData=C:\ProgramData`,
+		`SystemRoot=C:\Windows`,
 		"HYPERVSIM_FORWARD=" + s.server.base + "/" + s.token,
 		"POWERSHELL_TELEMETRY_OPTOUT=1",
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"guestclustering.io/operator/pkg/hyperv"
 	"guestclustering.io/operator/pkg/hyperv/surface"
 	"guestclustering.io/operator/pkg/hypervsim"
 )
@@ -20,6 +21,19 @@ const (
 	namespace = "Simulated"
 	body      = "process { Invoke-Simulated $PSCmdlet $PSBoundParameters }"
 )
+
+// direct is PowerShell Direct, which the cmdlet of the engine itself has on Windows.
+const direct = `function Invoke-Command {
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [guid] $VMId,
+        [Parameter(Mandatory = $true)] [pscredential] $Credential,
+        [Parameter(Mandatory = $true)] [scriptblock] $ScriptBlock,
+        [object[]] $ArgumentList
+    )
+    Invoke-SimulatedGuest $PSCmdlet $PSBoundParameters
+}
+`
 
 //go:embed simulator.psm1
 var simulator string
@@ -39,12 +53,16 @@ func Modules(dir string, build int) error {
 		common + ".types.ps1xml": typeData(),
 		"types.ps1":              typeTables() + typesScript,
 		common + ".psd1": "@{ ModuleVersion = '1.0'; RootModule = '" + common + ".psm1'; TypesToProcess = '" + common + ".types.ps1xml'\n" +
-			"    FunctionsToExport = 'Invoke-Simulated', 'Get-SimulatedProperty', 'Set-SimulatedProperty'; CmdletsToExport = @(); AliasesToExport = @() }\n",
+			"    FunctionsToExport = 'Invoke-Simulated', 'Get-SimulatedProperty', 'Set-SimulatedProperty', 'Invoke-SimulatedGuest', 'Receive-SimulatedBlock'; CmdletsToExport = @(); AliasesToExport = @() }\n",
 	}
 	if err := writeModule(dir, common, files); err != nil {
 		return err
 	}
 	for _, s := range stubs {
+		if s.Module == "Hyper-V" && build >= hyperv.Build2016 {
+			s.Functions = append(s.Functions, "Invoke-Command")
+			s.Text += direct
+		}
 		manifest := fmt.Sprintf("@{ ModuleVersion = '2.0'; RootModule = '%s.psm1'; RequiredModules = '%s'\n    FunctionsToExport = '%s'; CmdletsToExport = @(); AliasesToExport = @() }\n",
 			s.Module, common, strings.Join(s.Functions, "', '"))
 		if err := writeModule(dir, s.Module, map[string]string{s.Module + ".psm1": s.Text, s.Module + ".psd1": manifest}); err != nil {
@@ -109,7 +127,7 @@ func typeData() string {
 			}
 		}
 		for _, lower := range slices.Sorted(maps.Keys(names)) {
-			writeProperty(&text, names[lower], slices.Contains(simulated[class], lower))
+			writeProperty(&text, class, names[lower], slices.Contains(simulated[class], lower))
 		}
 		text.WriteString("</Members></Type>\n")
 	}
@@ -117,14 +135,20 @@ func typeData() string {
 	return text.String()
 }
 
-func writeProperty(text *strings.Builder, name string, isSimulated bool) {
+// settable are the properties that named functions set, by class.
+var settable = map[string][]string{
+	"ClusterGroup": {"AntiAffinityClassNames"}, "ClusterResource": {"Name"}, "ClusterNetwork": {"Name", "Role"},
+	"Cluster": {"SameSubnetThreshold", "CrossSubnetThreshold"},
+}
+
+func writeProperty(text *strings.Builder, class, name string, isSimulated bool) {
 	if !isSimulated {
 		fmt.Fprintf(text, "<ScriptProperty><Name>%s</Name><GetScriptBlock>$null</GetScriptBlock></ScriptProperty>\n", name)
 		return
 	}
 	fmt.Fprintf(text, "<ScriptProperty><Name>%s</Name><GetScriptBlock>%s</GetScriptBlock>", name,
 		html.EscapeString("Get-SimulatedProperty $this '"+strings.ToLower(name)+"'"))
-	if name == "AntiAffinityClassNames" {
+	if slices.ContainsFunc(settable[class], func(s string) bool { return strings.EqualFold(s, name) }) {
 		fmt.Fprintf(text, "<SetScriptBlock>Set-SimulatedProperty $this '%s' $args[0]</SetScriptBlock>", name)
 	}
 	text.WriteString("</ScriptProperty>\n")

@@ -55,6 +55,9 @@ func Serve(world *hypervsim.World, dir string, log *slog.Logger) (*Server, error
 	mux.HandleFunc("POST /{token}/invoke", s.shellOnly((*Shell).invoke))
 	mux.HandleFunc("POST /{token}/look", s.shellOnly((*Shell).look))
 	mux.HandleFunc("POST /{token}/set", s.shellOnly((*Shell).set))
+	mux.HandleFunc("POST /{token}/enter", s.shellOnly((*Shell).enter))
+	mux.HandleFunc("POST /{token}/lost", s.shellOnly((*Shell).lost))
+	mux.HandleFunc("POST /{token}/leave", s.shellOnly((*Shell).leave))
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() {
 		defer close(s.ended)
@@ -88,8 +91,13 @@ func (s *Server) open(host, directory string, logon hostagent.Logon) (*Shell, er
 	if err != nil {
 		return nil, err
 	}
-	host, build := prompt.Host()
-	shell := &Shell{server: s, prompt: prompt, host: host, token: rand.Text(), modules: filepath.Join(s.dir, strconv.Itoa(build))}
+	return s.shell(prompt, nil)
+}
+
+// shell keeps a shell on the computer of a prompt; outer is the one on the host, for a shell in a guest.
+func (s *Server) shell(prompt *hypervsim.Prompt, outer *Shell) (*Shell, error) {
+	computer, build := prompt.Host()
+	shell := &Shell{server: s, prompt: prompt, outer: outer, computer: computer, token: rand.Text(), modules: filepath.Join(s.dir, strconv.Itoa(build))}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.written[build] {
@@ -98,15 +106,23 @@ func (s *Server) open(host, directory string, logon hostagent.Logon) (*Shell, er
 		}
 		s.written[build] = true
 	}
+	if outer != nil && s.shells[outer.token] == nil {
+		return nil, errors.Join(errEnded, prompt.Close())
+	}
 	s.shells[shell.token] = shell
 	return shell, nil
 }
 
-// Shell is one PowerShell process on a simulated host.
+// errEnded is why no guest is entered from a shell that has ended.
+var errEnded = errors.New("the shell on the host has ended")
+
+// Shell is one PowerShell process on a simulated host, or in a guest of one.
 type Shell struct {
-	server      *Server
-	prompt      *hypervsim.Prompt
-	host, token string
+	server *Server
+	prompt *hypervsim.Prompt
+	// outer is the shell on the host from which the guest was entered; nil on the host itself.
+	outer           *Shell
+	computer, token string
 	// modules is the directory for PSModulePath.
 	modules string
 }
@@ -115,12 +131,24 @@ type Shell struct {
 // Whoever runs the process ends it then.
 func (s *Shell) Lost() <-chan struct{} { return s.prompt.Lost() }
 
-// Close ends the shell. A call that is under way completes in the world.
+// Close ends the shell, and those in guests that were entered from it. A call that is under way completes in the world.
 func (s *Shell) Close() error {
 	s.server.mu.Lock()
-	delete(s.server.shells, s.token)
+	ended := []*Shell{s}
+	for _, other := range s.server.shells {
+		if other.outer == s {
+			ended = append(ended, other)
+		}
+	}
+	for _, shell := range ended {
+		delete(s.server.shells, shell.token)
+	}
 	s.server.mu.Unlock()
-	return s.prompt.Close()
+	var err error
+	for _, shell := range ended {
+		err = errors.Join(err, shell.prompt.Close())
+	}
+	return err
 }
 
 // shellOnly lets in who knows the token of a shell.

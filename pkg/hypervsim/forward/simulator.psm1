@@ -68,10 +68,115 @@ function Set-SimulatedProperty($Object, [string] $Name, $Value) {
         $json.WriteString('handle', $Object.SimulatedHandle)
         $json.WriteString('property', $Name)
         $json.WritePropertyName('value')
-        Write-SimulatedValue $json @($Value)
+        Write-SimulatedValue $json @(foreach ($v in $Value) { "$v" })
     }
     $script:Calls++
     foreach ($failure in $answer.GetProperty('errors').EnumerateArray()) { throw (New-SimulatedError $failure) }
+}
+
+# PowerShell Direct: runs a block's text in a PowerShell of the guest's own, whose stubs speak to the guest. Text crosses, and
+# secrets.
+function Invoke-SimulatedGuest($Caller, $Bound) {
+    $ErrorActionPreference = $Caller.GetVariableValue('ErrorActionPreference')
+    $answer = Send-Simulated 'enter' 'Get-Guest' {
+        param($json)
+        $json.WriteString('vmId', "$($Bound['VMId'])")
+        $json.WritePropertyName('credential')
+        Write-SimulatedValue $json $Bound['Credential']
+    }
+    foreach ($failure in $answer.GetProperty('errors').EnumerateArray()) {
+        $record = New-SimulatedError $failure
+        if ($record.CategoryInfo.Category -eq 'AuthenticationError') { # which Windows tells by the exception's type alone
+            $why = [Management.Automation.Remoting.PSDirectException]::new("$record")
+            $record = [Management.Automation.ErrorRecord]::new($why, 'PSSessionStateBroken', 'OpenError', $Bound['VMId'])
+        }
+        $Caller.WriteError($record)
+        return
+    }
+    $start = [Diagnostics.ProcessStartInfo]::new([Environment]::ProcessPath)
+    foreach ($argument in '-NoLogo', '-NoProfile', '-NonInteractive', '-Command', 'Import-Module Simulator; Receive-SimulatedBlock') { $start.ArgumentList.Add($argument) }
+    $start.Environment.Clear()
+    foreach ($variable in $answer.GetProperty('environment').EnumerateObject()) { $start.Environment[$variable.Name] = $variable.Value.GetString() }
+    $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
+    $guest = $start.Environment['HYPERVSIM_FORWARD']
+    $process = [Diagnostics.Process]::Start($start)
+    try {
+        $lost = $Client.PostAsync("$guest/lost", [Net.Http.ByteArrayContent]::new([byte[]] @()))
+        $out = $process.StandardOutput.ReadToEndAsync()
+        $problems = $process.StandardError.ReadToEndAsync()
+        Send-SimulatedBlock $process.StandardInput.BaseStream $Bound
+        while ([Threading.Tasks.Task]::WaitAny([Threading.Tasks.Task[]] @($out, $lost), 50) -lt 0) { }
+        if (-not $out.IsCompleted) {
+            $gone = [Exception]::new('The remote session with the virtual machine has ended.')
+            $record = [Management.Automation.ErrorRecord]::new($gone, '2100', 'OpenError', $Bound['VMId'])
+            Set-WholeId $record '2100,PSSessionStateBroken'
+            $Caller.WriteError($record)
+            return
+        }
+        if (-not $out.Result) { throw "the PowerShell of the guest ended without an answer: $($problems.Result)" }
+        $told = [Text.Json.JsonDocument]::Parse($out.Result).RootElement
+        foreach ($value in $told.GetProperty('values').EnumerateArray()) { $value.GetString() }
+        foreach ($failure in $told.GetProperty('errors').EnumerateArray()) { $Caller.WriteError((New-SimulatedError $failure)) }
+    } finally {
+        if (-not $process.HasExited) { $process.Kill() }
+        $process.Dispose()
+        $null = $Client.PostAsync("$guest/leave", [Net.Http.ByteArrayContent]::new([byte[]] @())).GetAwaiter().GetResult()
+    }
+}
+
+function Send-SimulatedBlock($Stream, $Bound) {
+    $json = [Text.Json.Utf8JsonWriter]::new($Stream)
+    $json.WriteStartObject()
+    $json.WriteString('block', "$($Bound['ScriptBlock'])")
+    $json.WritePropertyName('arguments')
+    Write-SimulatedValue $json @($Bound['ArgumentList'])
+    $json.WriteEndObject()
+    $json.Flush()
+    $Stream.Close()
+}
+
+# What the PowerShell of a guest does: it runs the block that comes over its standard input, and tells what it gave as text.
+function Receive-SimulatedBlock {
+    $request = [Text.Json.JsonDocument]::Parse([Console]::OpenStandardInput()).RootElement
+    $inner = [PowerShell]::Create([initialsessionstate]::CreateDefault2())
+    $null = $inner.AddScript($request.GetProperty('block').GetString())
+    foreach ($argument in $request.GetProperty('arguments').EnumerateArray()) { $null = $inner.AddArgument((Read-SimulatedArgument $argument)) }
+    $values, $failures = @(), @()
+    try {
+        $values = @($inner.Invoke())
+        $failures = @($inner.Streams.Error)
+    } catch {
+        $failures = @(if ($_.Exception.InnerException -is [Management.Automation.RuntimeException]) { $_.Exception.InnerException.ErrorRecord } else { $_ })
+    }
+    $out = [Console]::OpenStandardOutput()
+    $json = [Text.Json.Utf8JsonWriter]::new($out)
+    $json.WriteStartObject()
+    $json.WriteStartArray('values')
+    foreach ($value in $values) { $json.WriteStringValue("$value") }
+    $json.WriteEndArray()
+    $json.WriteStartArray('errors')
+    foreach ($failure in $failures) {
+        $json.WriteStartObject()
+        $json.WriteString('id', $failure.FullyQualifiedErrorId)
+        $json.WriteString('category', "$($failure.CategoryInfo.Category)")
+        $json.WriteString('hresult', ('0x{0:X8}' -f $failure.Exception.HResult))
+        $json.WriteString('target', "$($failure.TargetObject)")
+        $json.WriteString('message', "$failure")
+        $json.WriteEndObject()
+    }
+    $json.WriteEndArray()
+    $json.WriteEndObject()
+    $json.Flush()
+}
+
+function Read-SimulatedArgument($Value) {
+    if ($Value.ValueKind -eq 'String') { return $Value.GetString() }
+    if ($Value.ValueKind -eq 'Array') { return , @(foreach ($element in $Value.EnumerateArray()) { , (Read-SimulatedArgument $element) }) }
+    $tag = [Text.Json.JsonElement]::new()
+    if ($Value.TryGetProperty('$secret', [ref] $tag)) { return [Net.NetworkCredential]::new('', $tag.GetString()).SecurePassword }
+    $credential = $Value.GetProperty('$credential')
+    $password = [Net.NetworkCredential]::new('', $credential.GetProperty('password').GetString()).SecurePassword
+    return [pscredential]::new($credential.GetProperty('user').GetString(), $password)
 }
 
 # Sends one request and gives the root of the answer. A call that reads can be stopped; one that changes goes on to its end.
@@ -191,9 +296,13 @@ function New-SimulatedError($Failure) {
     $id = $Failure.GetProperty('id').GetString()
     $target = $Failure.GetProperty('target').GetString()
     $record = [Management.Automation.ErrorRecord]::new($exception, $id.Split([char] ',')[0], $Failure.GetProperty('category').GetString(), $target)
-    $whole = [Management.Automation.ErrorRecord].GetField('_serializedFullyQualifiedErrorId', [Reflection.BindingFlags] 'NonPublic, Instance')
-    if ($whole) { $whole.SetValue($record, $id) }
+    Set-WholeId $record $id
     return $record
+}
+
+function Set-WholeId($Record, [string] $Id) {
+    $whole = [Management.Automation.ErrorRecord].GetField('_serializedFullyQualifiedErrorId', [Reflection.BindingFlags] 'NonPublic, Instance')
+    if ($whole) { $whole.SetValue($Record, $Id) }
 }
 
 Export-ModuleMember -Function *-Simulated*

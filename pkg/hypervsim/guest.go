@@ -144,10 +144,15 @@ func (w *World) isUp(m *machine) {
 	m.guest.phase = guestUp
 	w.happened("Windows is up in VM " + m.name)
 	w.plug(m)
-	if w.reachesDomain(m) {
+	w.applyPolicy(m)
+	w.services.booted(m)
+}
+
+// applyPolicy lets the domain do to a computer what its policies say, where it can be asked.
+func (w *World) applyPolicy(m *machine) {
+	if m.guest.phase == guestUp && w.reachesDomain(m) {
 		m.guest.system.ApplyPolicy()
 	}
-	w.services.booted(m)
 }
 
 // end begins to shut Windows down in good order.

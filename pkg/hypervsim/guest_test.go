@@ -1,6 +1,7 @@
 package hypervsim
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -604,5 +605,41 @@ func TestRestartingTwice(t *testing.T) {
 	f.mustInside(id, local, guestcmdlet.SetupState("s"))
 	if got := f.vm(id); got.State != running {
 		t.Errorf("the machine is %s", got.State)
+	}
+}
+
+// When the caller gives up, the call that is under way inside ends and the later ones do not run.
+func TestTheCallerOfABatchInsideGivesUp(t *testing.T) {
+	f := newFixture(t)
+	id := f.windows("hv01", "one", "one-1")
+	before := f.last()
+	_, err := f.AddFault(Fault{VM: id, Cmdlet: "Remove-Item", Kind: Hang})
+	f.ok(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	agent, err := f.Driver().Open(ctx, hostagent.Target{Host: "hv01"})
+	f.ok(err)
+	defer func() { _ = agent.Close() }()
+	done := make(chan error)
+	go func() {
+		_, err := agent.Run(ctx, hostagent.Batch{OnError: hostagent.Continue, Calls: []hostagent.Call{wrap(id, local, hostagent.Batch{
+			OnError: hostagent.Continue, Calls: []hostagent.Call{guestcmdlet.RemoveAnswerFile("r"), guestcmdlet.Restart("n")},
+		})}})
+		done <- err
+	}()
+	f.until(func() bool { return f.Faults()[0].Hit == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, hostagent.OutcomeUnknown) {
+		t.Errorf("got %v, want OutcomeUnknown", err)
+	}
+	// The next session begins once nothing of the batch is left.
+	f.mustInside(id, local, guestcmdlet.FindAnswerFile("f"))
+	var got []string
+	for _, e := range f.Journal(before) {
+		if e.VM != "" {
+			got = append(got, e.Call.Cmdlet+" "+string(e.State))
+		}
+	}
+	if diff := cmp.Diff([]string{"Remove-Item Unknown", "Restart-Computer NotRun", "Get-Item Done"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -106,13 +106,16 @@ func (w *World) StopDomainController() error {
 	})
 }
 
-// StartDomainController starts it again.
+// StartDomainController starts it again. Computers that have waited for its policies get them.
 func (w *World) StartDomainController() error {
 	return w.onDomain(func(d *windows.Domain) (string, error) {
 		if !d.Stopped {
 			return "", fmt.Errorf("%w: the domain controller runs", hostagent.Conflict)
 		}
 		d.Stopped = false
+		for _, m := range w.machines {
+			w.applyPolicy(m)
+		}
 		return "started the controller of " + d.Name, nil
 	})
 }

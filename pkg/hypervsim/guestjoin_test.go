@@ -176,6 +176,21 @@ func TestTheLocalAdministratorIsNotOurs(t *testing.T) {
 	}
 }
 
+// A computer that cannot ask its domain when it restarts gets its policies once it can.
+func TestPoliciesWaitForTheDomain(t *testing.T) {
+	f := newFixture(t)
+	f.ok(f.SetAdministratorPolicy(windows.DisableAdministrator))
+	id := f.windows("hv01", "one", "one-1")
+	f.mustInside(id, local, guestcmdlet.Join("j", "corp.example", unit, join), guestcmdlet.Restart("r"))
+	f.ok(f.StopDomainController())
+	f.advance(2 * time.Minute)
+	f.mustInside(id, local, guestcmdlet.Computer("c"))
+	f.ok(f.StartDomainController())
+	if _, err := f.inside(id, local, guestcmdlet.Computer("c")); refusalOf(err) != refusedNow {
+		t.Errorf("got %v, want %s", err, refusedNow)
+	}
+}
+
 func TestNetworksInside(t *testing.T) {
 	f := newFixture(t)
 	id := f.member("hv01", "one")

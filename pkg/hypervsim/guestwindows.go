@@ -171,8 +171,11 @@ func services(c *call) ([]record, error) {
 	return []record{r}, nil
 }
 
-// featuresNamed are the features that a call names; one that there is not is refused.
+// featuresNamed are the features that a call names, or all; one that there is not is refused.
 func (c *call) featuresNamed() ([]string, error) {
+	if !c.has("Name") {
+		return windows.FeatureNames(), nil
+	}
 	var out []string
 	for _, name := range c.texts("Name") {
 		known, ok := windows.FeatureNamed(name)

@@ -1,6 +1,7 @@
 package windows
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,6 +53,9 @@ func FeatureNamed(name string) (string, bool) {
 	return "", false
 }
 
+// FeatureNames are all that there are, in order.
+func FeatureNames() []string { return slices.Sorted(maps.Keys(features)) }
+
 // Feature is the state of a feature that there is.
 func (s *System) Feature(name string) FeatureState {
 	if state, ok := s.Features[name]; ok {
@@ -65,14 +69,7 @@ func (s *System) Feature(name string) FeatureState {
 
 // InstalledFeatures are the names of those that are installed, in order.
 func (s *System) InstalledFeatures() []string {
-	var out []string
-	for name := range features {
-		if s.Feature(name) == Installed {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
+	return slices.DeleteFunc(FeatureNames(), func(name string) bool { return s.Feature(name) != Installed })
 }
 
 // Install installs features that there are, with their management tools where those are asked for. It tells what is new and

@@ -111,13 +111,16 @@ func (g *gathered) planInside() {
 	g.look(g)
 	g.inside = inside.Record(g.clustering(), g.guests)
 	g.insidePlan = inside.Plan(g.inside, g.guests, g.hosts.Seen)
-	if _, beginning := g.stage(); !beginning && len(g.insidePlan.Steps) == 0 {
+	leaving := slices.ContainsFunc(g.inside.Members, func(m inside.Member) bool { return m.Leaving }) ||
+		slices.ContainsFunc(g.inside.Disks, func(d inside.Disk) bool { return d.Leaving })
+	if _, beginning := g.stage(); !beginning && !leaving && len(g.insidePlan.Steps) == 0 {
 		// That a member cannot be asked for a while is no work where nothing is known to be wrong.
-		g.insidePlan.Waits = slices.DeleteFunc(g.insidePlan.Waits, func(w plan.Wait) bool {
-			return w.Reason == v1alpha1.ReasonWaitingForGuest || w.Reason == v1alpha1.ReasonMigrating
-		})
+		g.insidePlan.Waits = slices.DeleteFunc(g.insidePlan.Waits, func(w plan.Wait) bool { return slices.Contains(passing, w.Reason) })
 	}
 }
+
+// passing are the reasons of what merely cannot be seen for a while.
+var passing = []v1alpha1.Reason{v1alpha1.ReasonWaitingForGuest, v1alpha1.ReasonMigrating, v1alpha1.ReasonObservationIncomplete}
 
 // release lets go of what leaves once nothing inside needs it any more: members one at a time, the last first.
 func (g *gathered) release() {

@@ -138,15 +138,13 @@ func (g *gathered) quorumHealthy(next plan.Wait) status.Fact {
 	}
 }
 
-// quorumIsLost: every member was asked, and none has the service running with the cluster formed.
+// quorumIsLost: every member was asked, and none has a cluster service that can tell.
 func (g *gathered) quorumIsLost() bool {
-	if g.inside.ClusterID == "" {
-		return false
+	var ids []string
+	for _, m := range g.inside.Members {
+		ids = append(ids, m.VMID)
 	}
-	return !slices.ContainsFunc(g.inside.Members, func(m inside.Member) bool {
-		seen, asked := g.guests.Member(m.VMID)
-		return !asked || !seen.Answered || seen.SettingUp || seen.ClusterService == guest.ServiceAbsent || seen.ClusterService == guest.ServiceDisabled
-	})
+	return g.inside.ClusterID != "" && g.guests != nil && g.guests.WithoutQuorum(ids...)
 }
 
 func (g *gathered) serving(next plan.Wait) status.Fact {

@@ -31,6 +31,19 @@ func (s *Snapshot) Member(vmID string) (Member, bool) {
 	return m, ok
 }
 
+// WithoutQuorum reports whether all of some members, by their machines' ids, certainly are nodes of a cluster that has no quorum:
+// each answered, and its cluster service does not run or cannot tell.
+func (s *Snapshot) WithoutQuorum(vmIDs ...string) bool {
+	for _, id := range vmIDs {
+		m, asked := s.Member(id)
+		stopped, mute := m.ClusterService == ServiceStopped, m.ClusterService == ServiceRunning && m.ClusterSilent
+		if !asked || !m.Answered || m.SettingUp || !stopped && !mute {
+			return false
+		}
+	}
+	return len(vmIDs) > 0 && s.Cluster == nil
+}
+
 // Member is Windows in one machine.
 type Member struct {
 	// Answered is whether the guest answered for this snapshot. Without it, only Refused, Class and Why mean anything.
@@ -60,6 +73,8 @@ type Member struct {
 	Disks          []Disk
 	// ClusterService is the state of the cluster service on this member.
 	ClusterService ClusterService
+	// ClusterSilent is whether its cluster service, asked about the cluster last, could not tell: it has no quorum, or joins.
+	ClusterSilent bool
 	// Shares are the SMB shares that this member serves now.
 	Shares []Share
 }

@@ -21,6 +21,8 @@ type member struct {
 	seen  bool
 	// no is the number of the reading that facts are of.
 	no int
+	// mute is whether it could not tell of the cluster when it was asked last.
+	mute bool
 	// host runs the machine now; empty while the guest cannot be asked, and why then says why not.
 	host string
 	why  unanswered

@@ -369,7 +369,9 @@ func (a *ask) takeCluster(results hostagent.Results, err error) {
 	if err != nil {
 		return
 	}
-	if c, err := inventory.DecodeCluster(hyperv.Key(a.want.VMID), results); err == nil {
+	c, err := inventory.DecodeCluster(hyperv.Key(a.want.VMID), results)
+	a.member.mute = err != nil
+	if err == nil {
 		a.reading.told = true
 		a.reading.s.setCluster(c, a.reading.no)
 	}

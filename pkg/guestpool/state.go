@@ -153,7 +153,9 @@ func (s *subject) snapshot() *guest.Snapshot {
 	next := &guest.Snapshot{Members: map[string]guest.Member{}, Cluster: s.cluster}
 	for key, m := range s.members {
 		if m.seen {
-			next.Members[key] = m.facts
+			facts := m.facts
+			facts.ClusterSilent = m.mute && facts.Answered
+			next.Members[key] = facts
 		}
 	}
 	if s.latest == nil && len(next.Members) == 0 {

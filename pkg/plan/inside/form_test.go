@@ -126,9 +126,16 @@ func TestTheClusterThatWasFormed(t *testing.T) {
 			"wait (WaitingForGuest): the Windows in FILES-2 does not answer: no route",
 			"wait (ObservationIncomplete): the shares of role FILES-FS cannot be seen on FILES-2 now",
 		}, differs: func(s *stage) { s.silence(2) }},
-		"nobody tells of it": {plan: []string{
-			"wait (QuorumLost): cluster FILES-CL does not answer on its members, as without quorum; it comes back with them",
+		"nobody was asked about it": {plan: []string{
+			"wait (ObservationIncomplete): cluster FILES-CL has not been asked yet",
 		}, differs: func(s *stage) { s.seen.Cluster = nil }},
+		"nobody can tell of it": {plan: []string{
+			"wait (QuorumLost): cluster FILES-CL does not answer on its members, as without quorum; it comes back with them",
+		}, differs: func(s *stage) {
+			s.seen.Cluster = nil
+			s.member(1, func(m *guest.Member) { m.ClusterSilent = true })
+			s.member(2, func(m *guest.Member) { m.ClusterService = guest.ServiceStopped })
+		}},
 		"nobody answers": {plan: []string{
 			"wait (WaitingForGuest): the Windows in FILES-1 does not answer: no route",
 			"wait (WaitingForGuest): the Windows in FILES-2 does not answer: no route",

@@ -79,7 +79,7 @@ func TestAMemberLeaves(t *testing.T) {
 			"wait (Evicting): FILES-3 is removed once cluster FILES-CL has let it go",
 		}, differs: func(s *stage) { s.seen.Cluster.Teller = vmID(3) }},
 		"the cluster does not tell": {plan: []string{
-			"wait (QuorumLost): cluster FILES-CL does not answer on its members, as without quorum; it comes back with them",
+			"wait (ObservationIncomplete): cluster FILES-CL has not been asked yet",
 			"wait (ObservationIncomplete): cluster FILES-CL cannot be asked now; nothing is taken from it meanwhile",
 		}, differs: func(s *stage) { s.seen.Cluster = nil }},
 		"something else is to be done": {plan: []string{
@@ -221,7 +221,7 @@ func TestADiskLeaves(t *testing.T) {
 		}, differs: func(s *stage) { free(s); s.seen.Cluster.SharedVolumes = []string{"data"} }},
 		"it left": {plan: nil, differs: func(s *stage) { free(s); withoutResource(s, "data") }},
 		"the cluster does not tell": {plan: []string{
-			"wait (QuorumLost): cluster FILES-CL does not answer on its members, as without quorum; it comes back with them",
+			"wait (ObservationIncomplete): cluster FILES-CL has not been asked yet",
 			"wait (ObservationIncomplete): cluster FILES-CL cannot be asked now; nothing is taken from it meanwhile",
 		}, differs: func(s *stage) { free(s); s.seen.Cluster = nil }},
 	})

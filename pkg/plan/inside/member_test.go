@@ -148,7 +148,7 @@ func TestANodeIsNotRestarted(t *testing.T) {
 			})
 		}},
 		"an address is on a node of a cluster that is not told": {plan: []string{
-			"wait (QuorumLost): cluster FILES-CL does not answer on its members, as without quorum; it comes back with them",
+			"wait (ObservationIncomplete): cluster FILES-CL has not been asked yet",
 		}, differs: func(s *stage) {
 			s.seen.Cluster = nil
 			s.member(1, func(m *guest.Member) {

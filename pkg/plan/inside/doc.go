@@ -10,6 +10,9 @@
 // What the members are asked is what Features, ComputerNames, Container, ValidationRun and Validator say; the domain is asked while
 // AsksDomain, which is so for a deletion and for members that leave too.
 //
+// While the plan of a deletion has steps or waits, something inside or in the domain is still to be undone; how long that may
+// take is for who keeps time.
+//
 // Every step is looked at before it is done, and is safe to do again. The rules beside those of package plan, each a
 // property test:
 //

@@ -288,7 +288,7 @@ function ValidateNodes() {
         $tests = @("$(ReadText "$here\ignore.txt")".Split([char] "`n") | Where-Object { $_ })
         if ($tests.Count) { $ignored.Ignore = $tests }
         $nodes = "$(ReadText "$here\nodes.txt")".Split([char] "`n")
-        $null = Test-Cluster -Node $nodes @ignored -ReportName "$here\report" -Force -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable problems
+        $null = Test-Cluster -Node $nodes @ignored -ReportName "$here\page" -Force -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable problems
         $reports = @(Get-ChildItem -LiteralPath "$env:SystemRoot\Cluster\Reports" -File | Where-Object {
             $_.Name -like 'Validation Data For Node*.xml' -and $_.LastWriteTimeUtc -ge $since
         })

@@ -144,13 +144,13 @@ var guestScenarios = map[string]scenario{
 		script: validate + `$run.Ignore = 'Storage', 'List Disks'; Call Start-ClusterValidation $run; $Tasks['Validation.r1'].State; Invoke-Validation 'r1'; $Noted` + told + `; "tasks $($Tasks.Count)"`,
 		want: `Running
 Register-ScheduledTask \GuestClustering\Validation.r1 as CORP\forming with 6 characters, Highest, in ` + folder + `
-Test-Cluster -Force True -Ignore @(Storage, List Disks) -Node @(SQL-1, SQL-2) -ReportName ` + folder + `\report
+Test-Cluster -Force True -Ignore @(Storage, List Disks) -Node @(SQL-1, SQL-2) -ReportName ` + folder + `\page
 Completed [] [<Report/>]
 tasks 0`,
 	},
 	"no test is left out without a word": {
 		script: validate + `Call Start-ClusterValidation $run; Invoke-Validation 'r1'; $Noted[1]`,
-		want:   `Test-Cluster -Force True -Node @(SQL-1, SQL-2) -ReportName ` + folder + `\report`,
+		want:   `Test-Cluster -Force True -Node @(SQL-1, SQL-2) -ReportName ` + folder + `\page`,
 	},
 	"what runs, or has a report, is not started again": {
 		script: validate + `Call Start-ClusterValidation $run; Call Start-ClusterValidation $run; $Tasks['Validation.r1'].Starts; Invoke-Validation 'r1'; Call Start-ClusterValidation $run; "tasks $($Tasks.Count)"` + told,

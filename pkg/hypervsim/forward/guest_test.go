@@ -80,7 +80,7 @@ func TestExecutorRunsInGuests(t *testing.T) {
 	f := newFixture(t, ownNames)
 	host := f.hosts()[1]
 	id := f.member(host)
-	own, real := f.agent(f.Driver(), host), f.agent(sessions{f, session.Options{}}, host)
+	own, shipped := f.agent(f.Driver(), host), f.agent(sessions{f, session.Options{}}, host)
 	t.Run("what is read", func(t *testing.T) {
 		for _, calls := range [][]hostagent.Call{
 			{guestcmdlet.SetupState("state"), guestcmdlet.Computer("computer"), guestcmdlet.ClusterService("service")},
@@ -89,7 +89,7 @@ func TestExecutorRunsInGuests(t *testing.T) {
 		} {
 			want, err := f.inside(own, id, administrator, calls...)
 			f.ok(err)
-			got, err := f.inside(real, id, administrator, calls...)
+			got, err := f.inside(shipped, id, administrator, calls...)
 			f.ok(err)
 			if diff := cmp.Diff(plainly(want), plainly(got)); diff != "" {
 				t.Errorf("(-world's own +executor)\n%s", diff)
@@ -98,7 +98,7 @@ func TestExecutorRunsInGuests(t *testing.T) {
 	})
 	t.Run("a disk is initialised, and never again", func(t *testing.T) {
 		unique := f.sharedDisk(own, id).Text("UniqueId")
-		results, err := f.inside(real, id, administrator, guestcmdlet.InitializeDisk("init", unique, "data"), guestcmdlet.InitializeDisk("again", unique, "data"))
+		results, err := f.inside(shipped, id, administrator, guestcmdlet.InitializeDisk("init", unique, "data"), guestcmdlet.InitializeDisk("again", unique, "data"))
 		f.ok(err)
 		after := f.sharedDisk(own, id)
 		if guid := after.Text("Guid"); guid == "" || results[0].State != hostagent.Done || results[0].Values[0].Text("Guid") != guid || !after.Bool("IsOffline") {
@@ -115,7 +115,7 @@ func TestExecutorRunsInGuests(t *testing.T) {
 			as hostagent.Credential
 		}{"a wrong password": {id, wrong}, "no machine of this host": {"00000000-0000-0000-0000-000000000001", administrator}} {
 			_, want := f.inside(own, test.id, test.as, guestcmdlet.SetupState("state"))
-			_, got := f.inside(real, test.id, test.as, guestcmdlet.SetupState("state"))
+			_, got := f.inside(shipped, test.id, test.as, guestcmdlet.SetupState("state"))
 			if hostagent.ClassOf(want) != hostagent.ClassOf(got) || got == nil {
 				t.Errorf("%s: %v, want the class of %v", name, got, want)
 			}
@@ -132,7 +132,7 @@ func TestExecutorRunsInGuests(t *testing.T) {
 			}
 			return failure.FullyQualifiedErrorID + " " + failure.Category
 		}
-		if want, got := lose(own), lose(real); want != got {
+		if want, got := lose(own), lose(shipped); want != got {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})

@@ -16,7 +16,7 @@ import (
 // the properties whose types are simple.
 //
 // Every function has the same body: PowerShell text that finds its own name in $MyInvocation.MyCommand and what was
-// bound in $PSCmdlet and $PSBoundParameters. Named functions are not in the module: they are in functions.ps1.
+// bound in $PSCmdlet and $PSBoundParameters. Named functions are not in the module: they are in the executor.
 func StubModule(w io.Writer, build int, body string) error {
 	if release(build) == 0 {
 		return fmt.Errorf("stub module: Windows build %d is older than %d", build, builds[0])

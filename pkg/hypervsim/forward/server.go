@@ -83,11 +83,7 @@ func (s *Server) Close() error {
 
 // Open opens a shell on a host: what one PowerShell process there is told by. Close it when the process has ended.
 func (s *Server) Open(host string) (*Shell, error) {
-	return s.open(host, `C:\Windows\system32`, hostagent.LogonNetwork)
-}
-
-func (s *Server) open(host, directory string, logon hostagent.Logon) (*Shell, error) {
-	prompt, err := s.world.Prompt(host, directory, logon)
+	prompt, err := s.world.Prompt(host, `C:\Windows\system32`, hostagent.LogonNetwork)
 	if err != nil {
 		return nil, err
 	}

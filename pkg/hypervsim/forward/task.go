@@ -14,12 +14,12 @@ import (
 // endTimeout bounds how long a PowerShell that was killed may keep its streams open: its children have them too.
 const endTimeout = 5 * time.Second
 
-// RunTasks lets the scheduled tasks of simulated hosts run in the PowerShell at engine, each in a process of its own that
-// ends with its host. Tasks that run another program end at once.
+// RunTasks lets the scheduled tasks of simulated hosts and guests run in the PowerShell at engine, each in a process of its own
+// that ends with its host or guest. Tasks that run another program end at once.
 func (s *Server) RunTasks(engine string, log *slog.Logger) {
 	s.world.RunTasks(func(ctx context.Context, t hypervsim.Task) {
 		if err := s.runTask(ctx, t, engine); err != nil && ctx.Err() == nil {
-			log.Error("running a scheduled task", "host", t.Host, "task", t.Name, "error", err)
+			log.Error("running a scheduled task", "host", t.Host, "vm", t.VM, "task", t.Name, "error", err)
 		}
 	})
 }
@@ -28,7 +28,11 @@ func (s *Server) runTask(ctx context.Context, t hypervsim.Task, engine string) e
 	if program := path.Base(strings.ReplaceAll(t.Execute, `\`, "/")); !strings.EqualFold(program, "powershell.exe") {
 		return &exec.Error{Name: t.Execute, Err: exec.ErrNotFound}
 	}
-	shell, err := s.open(t.Host, t.Directory, t.Logon)
+	prompt, err := s.world.TaskPrompt(t)
+	if err != nil {
+		return err
+	}
+	shell, err := s.shell(prompt, nil)
 	if err != nil {
 		return err
 	}

@@ -60,13 +60,6 @@ type ValidationStatus struct {
 	// +optional
 	Warned []string `json:"warned,omitempty"`
 
-	// untested are the shared disks that the storage tests left out. A validation with such a disk is Failed.
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=63
-	// +optional
-	Untested []string `json:"untested,omitempty"`
-
 	// reportName is the name of Windows's report, in the members' folder C:\Windows\Cluster\Reports.
 	// +kubebuilder:validation:MaxLength=255
 	// +optional

@@ -98,12 +98,17 @@ func (g *gathered) farewell() bool {
 	if g.deletion() == plan.NotDeleting {
 		return false
 	}
-	steps := g.insidePlan.Steps
-	if g.deletion() != plan.Remove || g.hurry {
-		steps = nil
+	undoing := plan.Plan{Steps: g.insidePlan.Steps}
+	for _, w := range g.insidePlan.Waits {
+		if w.Reason == v1alpha1.ReasonDeleting {
+			undoing.Waits = append(undoing.Waits, w)
+		}
 	}
-	g.insidePlan = plan.Plan{Steps: steps}
-	return len(steps) > 0
+	if g.deletion() != plan.Remove || g.hurry {
+		undoing = plan.Plan{}
+	}
+	g.insidePlan = undoing
+	return !undoing.Empty()
 }
 
 // planInside plans what is to be done inside the members.

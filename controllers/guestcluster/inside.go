@@ -230,7 +230,7 @@ func (g *gathered) subject() guestpool.Subject {
 	s := guestpool.Subject{Hosts: g.hosts.Cluster, PollInterval: hostref.PollInterval(g.hosts.Object), Forming: g.isForming()}
 	for _, m := range want.Members {
 		if m.VMID != "" {
-			s.Members = append(s.Members, guestpool.Member{VMID: m.VMID, Name: m.Name, Credentials: g.credentials(want)})
+			s.Members = append(s.Members, guestpool.Member{VMID: m.VMID, Name: m.Name, Account: account(m), Credentials: g.credentials(want)})
 		}
 	}
 	s.Questions.Features = inside.Features(want)
@@ -239,6 +239,14 @@ func (g *gathered) subject() guestpool.Subject {
 		s.Questions.Validation = &guestpool.ValidationQuestion{Run: run, VMID: inside.Validator(want)}
 	}
 	return s
+}
+
+// account is the domain's for a member that is known to have joined: the local one is its policies' from then on.
+func account(m inside.Member) guest.Account {
+	if m.ObjectGUID != "" {
+		return guest.DomainAccount
+	}
+	return ""
 }
 
 // isForming is whether something inside is still to be done or known, so that every member is asked at every poll.

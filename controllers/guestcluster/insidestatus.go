@@ -26,7 +26,7 @@ func (g *gathered) insideStatus(s *v1alpha1.GuestClusterStatus) {
 		f.Addresses, f.Witness, f.Networks = before.Addresses, before.Witness, before.Networks
 	}
 	if v := want.Validation; v.Result != "" {
-		f.Validation = &v1alpha1.ValidationStatus{Result: v.Result, InputHash: v.InputHash, Failed: v.Failed, Warned: v.Warned, ReportName: v.InputHash}
+		f.Validation = &v1alpha1.ValidationStatus{Result: v.Result, InputHash: v.InputHash, Failed: evidence(v.Failed), Warned: evidence(v.Warned), ReportName: v.InputHash}
 	}
 	for _, r := range want.Roles {
 		f.Roles = append(f.Roles, g.roleStatus(r))
@@ -45,6 +45,11 @@ func (g *gathered) insideStatus(s *v1alpha1.GuestClusterStatus) {
 	s.FailoverCluster = f
 	s.ToleratedHostFailures = g.tolerated()
 }
+
+// mostEvidence is how many tests a status names: as many as the schema lets it.
+const mostEvidence = 32
+
+func evidence(tests []string) []string { return tests[:min(len(tests), mostEvidence)] }
 
 // ownCluster is the cluster inside as it was seen, if it is the one that is recorded.
 func (g *gathered) ownCluster() *guest.Cluster {

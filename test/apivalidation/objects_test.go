@@ -144,9 +144,6 @@ var _ = Describe("what is given in part gets the defaults of the rest", func() {
 			`{}`, []string{"spec", "clustering"},
 			`{type: Failover, failover: {domain: {name: corp.example, credentialsSecretRef: {name: corp-join}}, quorum: {type: NodeMajority}, validation: Enforce}}`,
 		},
-		"access by WinRM": {
-			`spec: {guestAccess: {type: WinRM, winRM: {}}}`, []string{"spec", "guestAccess"}, `{type: WinRM, winRM: {transport: HTTPS, authentication: NTLM}}`,
-		},
 		"access with an account": {
 			`spec: {guestAccess: {credentialsSecretRef: {name: sql-ops}}}`, []string{"spec", "guestAccess"}, `{type: PowerShellDirect, credentialsSecretRef: {name: sql-ops}}`,
 		},

@@ -289,7 +289,7 @@ function ValidateNodes() {
         if ($tests.Count) { $ignored.Ignore = $tests }
         $nodes = "$(ReadText "$here\nodes.txt")".Split([char] "`n")
         $null = Test-Cluster -Node $nodes @ignored -ReportName "$here\page" -Force -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable problems
-        $reports = @(Get-ChildItem -LiteralPath "$env:SystemRoot\Cluster\Reports" -File | Where-Object {
+        $reports = @(Get-ChildItem -LiteralPath "$env:SystemRoot\Cluster\Reports" -File -ErrorAction Ignore | Where-Object {
             $_.Name -like 'Validation Data For Node*.xml' -and $_.LastWriteTimeUtc -ge $since
         })
         $last = $null

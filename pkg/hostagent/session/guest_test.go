@@ -165,7 +165,7 @@ tasks 0`,
 		want:   "Failed [Test-Cluster left no report. SQL-2 does not answer] []\nRunning [] []\nCompleted [] [<Report/>]",
 	},
 	"a report of another run is not taken": {
-		script: validate + `$old = 'C:\Windows\Cluster\Reports\Validation Data For Node Set 0.xml'; $World[$old] = '<Old/>'; $Times[$old] = [DateTime]::UtcNow.AddHours(-1); Call Start-ClusterValidation $run; $Fail['the report'] = 'yes'; Invoke-Validation 'r1'` + told,
+		script: validate + `$old = 'C:\Windows\Cluster\Reports\Validation Data For Node Set 0.xml'; $World['C:\Windows\Cluster\Reports'] = $null; $World[$old] = '<Old/>'; $Times[$old] = [DateTime]::UtcNow.AddHours(-1); Call Start-ClusterValidation $run; $Fail['the report'] = 'yes'; Invoke-Validation 'r1'` + told,
 		want:   "Failed [Test-Cluster left no report. ] []",
 	},
 	"Test-Cluster that cannot run says why": {

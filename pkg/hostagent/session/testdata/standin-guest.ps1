@@ -109,6 +109,7 @@ function global:New-Item { [CmdletBinding()] param([string] $Path, [string] $Ite
     for ($folder = $Path; $folder.Contains('\'); $folder = $folder.Substring(0, $folder.LastIndexOf('\'))) { if (-not $World.ContainsKey($folder)) { $World[$folder] = $null } }
 }
 function global:Get-ChildItem { [CmdletBinding()] param([string] $LiteralPath, [switch] $Directory, [switch] $File, [switch] $Force)
+    if (-not $World.ContainsKey($LiteralPath)) { Write-NotFound $PSCmdlet $LiteralPath; return }
     foreach ($path in @($World.Keys)) {
         $cut = $path.LastIndexOf('\')
         if ($path.Substring(0, [Math]::Max($cut, 0)) -ne $LiteralPath -or $Directory -and $null -ne $World[$path] -or $File -and $null -eq $World[$path]) { continue }
@@ -129,6 +130,7 @@ function global:Answer-Test-Cluster($bound, $caller) {
     if ($Fail['a test']) { $caller.WriteError([Management.Automation.ErrorRecord]::new([Exception]::new($Fail['a test']), 'Test', 'NotSpecified', $null)) }
     if ($Fail['the report']) { return }
     $World["$($bound.ReportName).htm"] = 'page'
+    $World['C:\Windows\Cluster\Reports'] = $null
     $World['C:\Windows\Cluster\Reports\Validation Data For Node Set 1.xml'] = '<Report/>'
 }
 

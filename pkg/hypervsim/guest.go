@@ -54,6 +54,7 @@ func (w *World) boot(m *machine) {
 	g.phase, g.booted = guestBooting, w.clock.Now()
 	if g.system != nil {
 		g.system.Boot()
+		w.plug(m)
 	}
 	g.answersFrom = g.booted.Add(w.durations.Boot)
 	w.guestNext(m, w.durations.Boot, func() { w.hasBooted(m) })
@@ -74,6 +75,7 @@ func (w *World) hasBooted(m *machine) {
 	g := &m.guest
 	if g.system == nil {
 		g.system = w.install(m)
+		w.plug(m)
 	}
 	switch {
 	case g.system == nil:
@@ -143,7 +145,6 @@ func (w *World) welcome(m *machine) {
 func (w *World) isUp(m *machine) {
 	m.guest.phase = guestUp
 	w.happened("Windows is up in VM " + m.name)
-	w.plug(m)
 	w.applyPolicy(m)
 	w.services.booted(m)
 }

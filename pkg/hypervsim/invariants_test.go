@@ -18,7 +18,9 @@ type chaos struct {
 	*World
 	vms []string
 	ids map[string]bool
-	seq int
+	// setUp are the machines whose set-up was over when it was looked at last.
+	setUp map[string]bool
+	seq   int
 }
 
 var (

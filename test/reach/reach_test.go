@@ -41,7 +41,7 @@ var _ = Describe("A HostCluster over WinRM", func() {
 		wrong["password"] = []byte("wrong")
 		s.account(ctx, wrong)
 		s.hostCluster(ctx, asIs)
-		Eventually(s.stalled(ctx)).Should(And(HavePrefix("True CredentialsRefused: "), ContainSubstring("put the right ones into the Secret"), Not(ContainSubstring("wrong"))))
+		Eventually(s.stalled(ctx)).Should(And(HavePrefix("True CredentialsRefused: "), ContainSubstring("check user and password in the Secret"), Not(ContainSubstring("wrong"))))
 		refusals := s.sum(func(w *wsman.Server) int { return w.Refusals(string(s.file("username"))) })
 		Consistently(refusals, "3s").Should(Equal(1))
 		s.account(ctx, s.password())

@@ -2,8 +2,12 @@ package endpoint
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	guestcmdlet "guestclustering.io/operator/pkg/guest/cmdlet"
 	"guestclustering.io/operator/pkg/hostagent"
@@ -90,5 +94,34 @@ func advance(t *testing.T, w *hypervsim.World, d time.Duration) {
 	t.Helper()
 	if err := w.Advance(d); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Calls inside a guest are batches of their own in the printed journal, below where they ran, before the call that carried them.
+func TestTheJournalOfAGuestAsPowerShell(t *testing.T) {
+	w := furnished(t)
+	for range 2 {
+		inside(t, w, "hv01", w.State().Machines[0].ID, hostagent.LogonNetwork, guestcmdlet.SetupState("a"), guestcmdlet.Rescan("b"))
+	}
+	entries := w.Journal(0)
+	since := entries[len(entries)-6].Seq - 1
+	status, got := request(t, http.MethodGet, fmt.Sprintf("http://%s/v1/control/journal?format=powershell&since=%d", serve(t, w), since), "")
+	if status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, got)
+	}
+	var heads []string
+	for line := range strings.Lines(got) {
+		if head, isHead := strings.CutPrefix(line, "# "); isHead {
+			_, head, _ = strings.Cut(head, ", ")
+			_, head, _ = strings.Cut(head, ", ")
+			heads = append(heads, strings.TrimSpace(head))
+		}
+	}
+	in, on := `in VM app on hv01: "a" Done, "b" Done`, `on hv01: "guest" Done`
+	if diff := cmp.Diff([]string{in, on, in, on}, heads); diff != "" {
+		t.Errorf("heads (-want +got):\n%s\n%s", diff, got)
+	}
+	if strings.Contains(got, local.Password.Reveal()) {
+		t.Error("the password is in it")
 	}
 }

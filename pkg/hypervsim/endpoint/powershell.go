@@ -22,15 +22,19 @@ func writePowerShell(w http.ResponseWriter, entries []hypervsim.Entry) {
 }
 
 // batchesOf puts together the calls of each batch, in the order in which the batches began: several run side by side, so
-// that their entries stand between each other's. An entry without a call stands alone.
+// that their entries stand between each other's. Batches in a guest are their own, before the one that carried them. An entry
+// without a call stands alone.
 func batchesOf(entries []hypervsim.Entry) [][]hypervsim.Entry {
-	type key struct{ session, batch int }
+	type key struct {
+		session, batch int
+		vm             string
+	}
 	var batches [][]hypervsim.Entry
 	position := map[key]int{}
 	for _, e := range entries {
-		k := key{e.Session, e.Batch}
+		k := key{e.Session, e.Batch, e.VMID}
 		i, begun := position[k]
-		if e.Call == nil || !begun {
+		if e.Call == nil || !begun || e.VMID != "" && e.Index == 0 {
 			i = len(batches)
 			batches = append(batches, nil)
 		}
@@ -54,7 +58,11 @@ func printed(entries []hypervsim.Entry) string {
 		batch.Calls = append(batch.Calls, *e.Call)
 		ends = append(ends, fmt.Sprintf("%q %s", e.Call.ID, e.State))
 	}
-	head += fmt.Sprintf(", on %s: %s\n", first.Host, strings.Join(ends, ", "))
+	where := "on " + first.Host
+	if first.VM != "" {
+		where = "in VM " + comment(first.VM) + " " + where
+	}
+	head += fmt.Sprintf(", %s: %s\n", where, strings.Join(ends, ", "))
 	text, err := surface.Print(batch)
 	if err != nil {
 		return head + "# not printable: " + comment(err.Error()) + "\n"

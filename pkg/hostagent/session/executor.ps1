@@ -8,12 +8,12 @@
 # host the table is $Surface; inside guests, where this same text runs too, it is $GuestSurface, and the named functions are
 # those of $GuestFunctions, which no host runs. Everything else is answered with CommandNotFoundException and is not run.
 #
-# With whose rights. The session's own; a batch that asks for the machine's or for a user's runs in a scheduled task for as
-# long as it takes, in a process with this same text (RunInTask).
+# With whose rights. The session's own, inside a guest those of the account that it was entered with; a batch that asks for the
+# machine's or for a user's runs in a scheduled task for as long as it takes, in a process with this same text (RunInTask).
 #
-# What it leaves behind. Nothing: no file, no service, no listener; a task or a mounted disk that a lost session left goes at the
-# next start. It ends with its standard input. Secrets arrive in a request and become a SecureString or a PSCredential as it is read; no
-# answer holds them.
+# What it leaves behind. Nothing: no file, no service, no listener. A task goes with its process when its session is lost; one
+# whose process was killed, or a mounted disk, goes at the next start, in a guest before its next task. It ends with its standard
+# input. Secrets arrive in a request and become a SecureString or a PSCredential as it is read; no answer holds them.
 #
 # The wire. Lines of ASCII. In: the hello, then "req <id> <body>", "can <id>", "ping <id>", "bye". Out:
 # "@HV1 <nonce> <kind> <id> <body>" with the kinds hello, ready, res and pong. A body is base64 of gzip of JSON.
@@ -75,15 +75,12 @@ function Allowed([bool] $isGuest) {
 
 # ---- JSON -----------------------------------------------------------------------------------------------------------------
 
-function ReadBody([string] $body) {
+# Reads a body. What is marked as a secret is one from here on: no function or cmdlet is ever given it as text. Secrets that
+# came apart from the body are in a list.
+function ReadBody([string] $body, $secrets) {
     $packed = [IO.MemoryStream]::new([Convert]::FromBase64String($body))
-    return ReadJson ([IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Decompress)) @()
-}
-
-# Reads JSON. What is marked as a secret is one from here on: no function or cmdlet is ever given it as text. Secrets that
-# came apart from the JSON are in a list.
-function ReadJson($stream, $secrets) {
-    $reader = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonReader($stream, [Xml.XmlDictionaryReaderQuotas]::Max)
+    $plain = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionMode]::Decompress)
+    $reader = [Runtime.Serialization.Json.JsonReaderWriterFactory]::CreateJsonReader($plain, [Xml.XmlDictionaryReaderQuotas]::Max)
     $document = [Xml.XmlDocument]::new()
     $document.PreserveWhitespace = $true
     $document.Load($reader)
@@ -169,13 +166,13 @@ function MakeJson($value) {
     return $stream
 }
 
-# Gives what a stream holds as a body; nothing when it is more than the other end takes.
-function Pack($plain) {
+# Gives what a stream holds as a body; nothing when it is more than the other end takes, or more than a share of that.
+function Pack($plain, [int] $share = 1) {
     $packed = [IO.MemoryStream]::new()
     $zip = [IO.Compression.GZipStream]::new($packed, [IO.Compression.CompressionLevel]::Fastest, $true)
     $plain.WriteTo($zip)
     $zip.Close()
-    if ($plain.Length -gt 256MB -or $packed.Length -gt 47MB) { return } # as base64 less than 64 MiB
+    if ($plain.Length -gt 256MB / $share -or $packed.Length -gt 47MB / $share) { return } # as base64 less than 64 MiB
     return [Convert]::ToBase64String($packed.GetBuffer(), 0, [int] $packed.Length)
 }
 
@@ -312,13 +309,19 @@ function InvokeBatch($shared, $batch, $job) {
 }
 
 # Gives the body of an answer. One that is too large to send has an error in the place of each call's values.
-function PackResults($results) {
-    $body = Pack (MakeJson @{ results = $results })
+function PackResults($shared, $results) {
+    $body = PackAnswer $shared $results
     if ($body) { return $body }
     $why = @{ id = 'AnswerTooLarge'; category = 'LimitsExceeded'; message = 'The call ran. What it returned is more than one answer holds: ask for less at a time.' }
-    return Pack (MakeJson @{ results = @(foreach ($result in $results) {
+    return PackAnswer $shared @(foreach ($result in $results) {
         if ($result.Contains('values')) { @{ id = $result.id; state = 'Failed'; errors = @(, $why) } } else { $result }
-    }) })
+    })
+}
+
+# A guest's results are text, as they stand later in its host's answer, where other guests' have to find room, too.
+function PackAnswer($shared, $results) {
+    if (-not $shared.IsGuest) { return Pack (MakeJson @{ results = $results }) }
+    return Pack (MakeJson @{ results = [Text.Encoding]::UTF8.GetString((MakeJson $results).ToArray()) }) 4
 }
 
 # Runs in the pool: the batch of one request, and its answer if nobody else has answered meanwhile.
@@ -326,7 +329,7 @@ function InvokeRequest($shared, $job) {
     Set-StrictMode -Version 2.0
     $job.Begun = $true
     if ($shared.Closing -or $job.Cancelled) { return }
-    $body = if ($job.Logon) { RunInTask $shared $job } else { PackResults @(InvokeBatch $shared $job.Batch $job) }
+    $body = if ($job.Logon) { RunInTask $shared $job } else { PackResults $shared @(InvokeBatch $shared $job.Batch $job) }
     $global:Error.Clear() # which would keep what the batch worked on
     $job.Ended = $true
     if (-not $shared.Closing -and $job.Answer.Wait(0)) { SendFrame $shared 'res' $job.Id $body }
@@ -335,8 +338,8 @@ function InvokeRequest($shared, $job) {
 # ---- Inside a virtual machine ---------------------------------------------------------------------------------------------
 
 # Runs a batch inside a virtual machine of this host, over PowerShell Direct with an account of the guest, and gives its
-# results as JSON text: remoting would flatten objects. What runs there is this text, with the batch as JSON; secrets travel
-# beside it as SecureString and PSCredential, which PowerShell encrypts.
+# results as JSON text: remoting would flatten objects. What runs there is this text, with the batch as a body; secrets travel
+# beside it as SecureString and PSCredential, which PowerShell encrypts. The answer comes back as a body.
 function Invoke-GuestBatch {
     [CmdletBinding()]
     param(
@@ -346,42 +349,29 @@ function Invoke-GuestBatch {
     )
     $ErrorActionPreference = 'Stop'
     $secrets = [Collections.Generic.List[object]]::new()
-    $json = [Text.Encoding]::UTF8.GetString((MakeJson (SetApart $Batch $secrets)).ToArray())
+    $body = Pack (MakeJson (SetApart $Batch $secrets))
     $block = [ScriptBlock]::Create($ExecutorText)
     # Unqualified, so that a module of this host may stand in for it.
     try {
-        $results = Invoke-Command -VMId $VMId -Credential $Credential -ScriptBlock $block -ArgumentList $json, $secrets.ToArray()
+        $answer = Invoke-Command -VMId $VMId -Credential $Credential -ScriptBlock $block -ArgumentList $body, $secrets.ToArray()
     } catch {
         # A refused account differs from any other session that cannot be opened by the exception's type alone.
         if ($_.CategoryInfo.Reason -ne 'PSDirectException') { throw }
         throw [Management.Automation.ErrorRecord]::new($_.Exception, 'InvalidCredential', 'AuthenticationError', $VMId)
     }
-    [pscustomobject]@{ Results = [string] $results }
+    [pscustomobject]@{ Results = [string] (ReadBody $answer @()).results }
 }
 
-# Gives a batch without its secrets, which go to a list; their places in it take theirs in the batch.
-function SetApart($value, $secrets) {
-    if ($value -is [securestring] -or $value -is [Management.Automation.PSCredential]) {
-        $secrets.Add($value)
-        return @{ '$apart' = $secrets.Count - 1 }
-    }
-    if ($value -is [Collections.IDictionary]) {
-        $copy = @{}
-        foreach ($entry in $value.GetEnumerator()) { $copy[$entry.Key] = SetApart $entry.Value $secrets }
-        return $copy
-    }
-    if ($value -is [array]) { return , @(foreach ($element in $value) { , (SetApart $element $secrets) }) }
-    return $value
-}
-
-# What the same text does in the guest.
-function RunInGuest($shared, [string] $json, $secrets) {
+# What the same text does in the guest. A task there is told all that came, over its pipe.
+function RunInGuest($shared, [string] $body, $secrets) {
     $global:ConfirmPreference = 'None' # modules have no other scope in common with this function
     $global:ProgressPreference = 'SilentlyContinue'
-    $batch = ReadJson ([IO.MemoryStream]::new([Text.Encoding]::UTF8.GetBytes($json))) $secrets
-    if (OtherLogon $batch) { throw 'Inside a virtual machine a batch has no logon of its own.' }
-    $results = @(InvokeBatch $shared $batch @{ Cancelled = $false })
-    return [Text.Encoding]::UTF8.GetString((MakeJson $results).ToArray())
+    $batch = ReadBody $body $secrets
+    $job = @{ Batch = $batch; Changes = $true; Logon = OtherLogon $batch; Body = $null; Cancelled = $false }
+    if (-not $job.Logon) { return PackResults $shared @(InvokeBatch $shared $batch $job) }
+    $job.Body = Pack (MakeJson @{ changes = $true; batch = $body; secrets = @(foreach ($secret in $secrets) { InPlain $secret }) })
+    try { SweepTasks } catch { $null = $_ }
+    return RunInTask $shared $job
 }
 
 # ---- Requests -------------------------------------------------------------------------------------------------------------
@@ -406,7 +396,7 @@ function OpenPool([int] $parallel, [string[]] $modules, [string[]] $functions, $
         $definition = (Get-Command -Name $name -CommandType Function).Definition
         $state.Commands.Add([Management.Automation.Runspaces.SessionStateFunctionEntry]::new($name, $definition))
     }
-    $variables += @{ ConfirmPreference = 'None'; PSModuleAutoLoadingPreference = 'None' }
+    $variables.ConfirmPreference = 'None'
     foreach ($stream in 'Debug', 'Information', 'Progress', 'Verbose', 'Warning') { $variables["${stream}Preference"] = 'SilentlyContinue' }
     foreach ($name in $variables.Keys) {
         $state.Variables.Add([Management.Automation.Runspaces.SessionStateVariableEntry]::new($name, $variables[$name], ''))
@@ -420,12 +410,10 @@ function OpenPool([int] $parallel, [string[]] $modules, [string[]] $functions, $
 # Takes a request. Its batch runs in the pool; one that changes something is announced to other processes of ours before.
 function Accept($shared, [string] $id, [string] $body) {
     try {
-        $request = ReadBody $body
-        $batch = $request.batch
+        $request = ReadBody $body @()
+        $batch = if ($shared.IsGuest) { ReadBody $request.batch $request.secrets } else { $request.batch }
         foreach ($call in $batch.calls) { if (-not $call.id -or -not $call.cmdlet) { throw 'A call has no id or no cmdlet.' } }
         $logon = if (-not $shared.InTask) { OtherLogon $batch }
-        if ($logon -and $logon -notin 'System', 'Explicit') { throw "There is no logon $logon." }
-        if ($logon -eq 'Explicit' -and $batch.credential -isnot [Management.Automation.PSCredential]) { throw 'The logon Explicit needs a credential.' }
         if ($request.changes -and -not $shared.Announced) { $shared.Announced = [Threading.Mutex]::new($false, $shared.Announcement) }
     } catch {
         SendFrame $shared 'res' $id @{ unreadable = ShortText $_.Exception.GetBaseException().Message }
@@ -443,9 +431,12 @@ function Accept($shared, [string] $id, [string] $body) {
     $shared.Jobs[$id] = $job
 }
 
-# A batch with a logon that is not the session's own runs in a task.
+# Gives a batch's logon if it is not the session's own: it runs in a task.
 function OtherLogon($batch) {
-    if ($batch.Contains('logon') -and $batch.logon -notin '', 'Network') { return $batch.logon }
+    if (-not $batch.Contains('logon') -or $batch.logon -in '', 'Network') { return }
+    if ($batch.logon -notin 'System', 'Explicit') { throw "There is no logon $($batch.logon)." }
+    if ($batch.logon -eq 'Explicit' -and $batch.credential -isnot [Management.Automation.PSCredential]) { throw 'The logon Explicit needs a credential.' }
+    return $batch.logon
 }
 
 # Answers for a batch at once, also while its cmdlet blocks and cannot be stopped yet. No later call of it begins.
@@ -467,7 +458,7 @@ function Tidy($shared) {
     foreach ($job in @($shared.Jobs.Values)) {
         if (-not $job.Run.IsCompleted) { continue }
         if ($job.Answer.Wait(0)) { # it broke down before its answer: nobody saw its end
-            SendFrame $shared 'res' $job.Id @{ results = @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }) }
+            SendFrame $shared 'res' $job.Id (PackResults $shared @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Unknown' } }))
         }
         $job.Shell.Dispose()
         $shared.Jobs.Remove($job.Id)
@@ -487,7 +478,7 @@ function IsHeld([string] $name) {
     return $exists
 }
 
-# Reads requests until bye or the end of the input, and looks after batches under way in between.
+# Reads requests until bye, which it gives, or the end of the input, and looks after batches under way in between.
 function Serve($shared, $reader) {
     $seen = [Collections.Generic.HashSet[string]]::new()
     $isReady = $shared.InTask
@@ -506,7 +497,7 @@ function Serve($shared, $reader) {
         }
         if (-not $hasLine) { continue }
         $line = $next.Result
-        if ($null -eq $line -or $line.Trim() -eq 'bye') { return }
+        if ($null -eq $line -or $line.Trim() -eq 'bye') { return $line }
         $next = $reader.ReadLineAsync()
         $kind, $id, $body = $line.Trim().Split([char] ' ')
         if ("$id" -notmatch '\A[0-9]{1,20}\z') { continue }
@@ -528,10 +519,17 @@ $null = [Reflection.Assembly]::Load('System.Runtime.Serialization, Version=4.0.0
 $Self = $MyInvocation.MyCommand.ScriptBlock.Ast
 $Functions = $Self.FindAll({ param($node) $node -is [Management.Automation.Language.FunctionDefinitionAst] }, $false)
 $ExecutorFile = $PSCommandPath # empty unless this text was started as a file
+$ExecutorText = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
+$signature = $ExecutorText.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
+if ($signature -ge 0) { $ExecutorText = $ExecutorText.Substring(0, $signature) }
+$Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
+$Announcement = "Global\GuestClustering.$Computer"
 
 # A guest is given a batch and its secrets; a bootstrap gives the reader that this text came through, and in a task the pipe. A
 # file is given nothing, or in a task the name of the pipe, or of the function that runs there.
-if ($args.Count -eq 2 -and $args[0] -is [string]) { return RunInGuest @{ Commands = Allowed $true } $args[0] $args[1] }
+if ($args.Count -eq 2 -and $args[0] -is [string]) {
+    return RunInGuest @{ Commands = Allowed $true; Announcement = $Announcement; Closing = $false; IsGuest = $true } $args[0] $args[1]
+}
 $Reader, $Pipe = $args
 if ($Reader -is [string]) {
     if ($Reader -cin 'CopyWork', 'ValidateNodes') { return & $Reader }
@@ -551,29 +549,28 @@ $Out = [IO.Stream]::Synchronized($(if ($InTask) { $Pipe } else { [Console]::Open
 [Threading.Thread]::CurrentThread.CurrentCulture = [Globalization.CultureInfo]::InvariantCulture
 [Threading.Thread]::CurrentThread.CurrentUICulture = [Globalization.CultureInfo]::InvariantCulture
 
-$Hello = ReadBody $Reader.ReadLine()
-$Computer = if ($env:COMPUTERNAME) { $env:COMPUTERNAME } else { [Environment]::MachineName }
+$Hello = ReadBody $Reader.ReadLine() @()
+$IsGuest = $InTask -and $Hello.guest
 $Shared = [hashtable]::Synchronized(@{
-        Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = Allowed $false; Jobs = @{}; Closing = $false
-        Announcement = "Global\GuestClustering.$Computer"; Announced = $null; Pool = $null; InTask = $InTask
+        Nonce = $Hello.nonce; Out = $Out; Computer = $Computer; Commands = Allowed $IsGuest; Jobs = @{}; Closing = $false
+        Announcement = $Announcement; Announced = $null; Pool = $null; InTask = $InTask; IsGuest = $IsGuest
     })
 # In a task what changes something is announced from here to the end: before whoever sends it can be gone.
 $Announced = if ($InTask -and $Hello.changes) { [Threading.Mutex]::new($false, $Shared.Announcement) }
-$Text = $Self.Extent.StartScriptPosition.GetFullScript().Replace("`r`n", "`n")
-$signature = $Text.IndexOf("`n# SIG # Begin signature block") # which a host's administrator may have added to the file
-if ($signature -ge 0) { $Text = $Text.Substring(0, $signature) }
-SayHello $Shared $Text
-$variables = @{ ExecutorText = $Text; ExecutorFile = $ExecutorFile }
-$Shared.Pool = OpenPool $Hello.parallel $Surface.Keys @(foreach ($function in $Functions) { $function.Name }) $variables
+SayHello $Shared $ExecutorText
+$variables = @{ ExecutorText = $ExecutorText; ExecutorFile = $ExecutorFile; PSModuleAutoLoadingPreference = $(if ($IsGuest) { 'All' } else { 'None' }) }
+$modules = @(if (-not $IsGuest) { $Surface.Keys })
+$Shared.Pool = OpenPool $Hello.parallel $modules @(foreach ($function in $Functions) { $function.Name }) $variables
 if (-not $InTask) {
     $Sweep = [Management.Automation.PowerShell]::Create()
     $Sweep.RunspacePool = $Shared.Pool
     $null = $Sweep.AddCommand('Sweep').BeginInvoke()
 }
-try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
+$Bye = try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished, in a task its call under way; what has not begun never begins; nobody
 # waits for what reads, and nobody reads what would be answered.
 $Shared.Closing = $true
 foreach ($job in $Shared.Jobs.Values) { if ($InTask) { $job.Cancelled = $true } }
 while (@(foreach ($job in Changing $Shared) { if ($job.Begun) { $job } }).Count) { [Threading.Thread]::Sleep(50) }
+if ($InTask -and -not $Bye) { RemoveTask "Batch.$($Hello.nonce)" } # whoever waited for it is gone
 [Environment]::Exit(0)

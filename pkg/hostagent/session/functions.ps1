@@ -380,15 +380,20 @@ function StorageObjects([string] $class, [string] $filter) {
 
 # Runs a batch in a task, as the machine itself or as a user, and gives the body of its answer. The task's process is another
 # executor, which has a pipe for its input and output. The task holds nothing but the name of the pipe, over which the batch
-# goes with its secrets. A task that fails before the batch was sent is an error of every call.
+# goes with its secrets. A task that fails before the batch was sent is an error of every call. It ends once nothing of the
+# batch is under way, also of one that is given up.
 function RunInTask($shared, $job) {
     $nonce = [guid]::NewGuid().ToString('N')
     $task = @{ TaskPath = '\GuestClustering\'; TaskName = "Batch.$nonce" }
     $credential = if ($job.Logon -eq 'Explicit') { $job.Batch.credential }
-    $run = @{ Shared = $shared; Job = $job; Since = [Diagnostics.Stopwatch]::StartNew(); IsSent = $false; IsTold = $false; Reader = $null; Writer = $null }
+    $run = @{ Shared = $shared; Job = $job; Since = [Diagnostics.Stopwatch]::StartNew(); IsSent = $false; IsTold = $false; Reader = $null; Writer = $null; Next = $null; Body = $null }
     $owned = [Threading.Mutex]::new($false, "Global\GuestClustering.$($task.TaskName)")
     $pipe = $null
     try {
+        if ($shared.IsGuest -and (IsHeld $shared.Announcement)) {
+            $why = [InvalidOperationException]::new('An earlier batch, whose session was lost, has not ended in this guest: wait for it.')
+            throw [Management.Automation.ErrorRecord]::new($why, 'TaskUnderWay', 'ResourceBusy', $job.Logon)
+        }
         $pipe = OpenPipe $task.TaskName $credential
         RegisterTask $task (TaskArguments $task.TaskName) $PSHOME $credential
         Start-ScheduledTask @task -ErrorAction Stop
@@ -397,25 +402,36 @@ function RunInTask($shared, $job) {
         $run.Writer = [IO.StreamWriter]::new($pipe, [Text.Encoding]::ASCII)
         $run.Writer.AutoFlush = $true
         if (-not $ExecutorFile) { $run.Writer.WriteLine((Pack ([IO.MemoryStream]::new([Text.Encoding]::ASCII.GetBytes($ExecutorText))))) }
-        $run.Writer.WriteLine((Pack (MakeJson @{ nonce = $nonce; parallel = 1; changes = $job.Changes })))
+        $run.Writer.WriteLine((Pack (MakeJson @{ nonce = $nonce; parallel = 1; changes = $job.Changes; guest = $shared.IsGuest })))
         $null = ReadFromTask $run "@HV1 $nonce hello 0 "
         $run.IsSent = $true
         $run.Writer.WriteLine("req 1 $($job.Body)")
-        $body = ReadFromTask $run "@HV1 $nonce res 1 "
-        # The process ends once nothing of the batch is under way, also of one that is given up.
-        $run.Writer.WriteLine('bye')
-        $end = $run.Reader.ReadToEndAsync()
-        try { $null = $end.Wait($(if ($job.Cancelled) { -1 } else { 10000 })) } catch { $null = $_ } # a broken pipe is an end, too
-        return $body
+        $run.Body = ReadFromTask $run "@HV1 $nonce res 1 "
+        return $run.Body
     } catch {
         if ($run.IsSent) { throw }
         $why = ErrorFacts $_
-        return PackResults @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Failed'; errors = @(, $why) } })
+        return PackResults $shared @(foreach ($call in $job.Batch.calls) { @{ id = $call.id; state = 'Failed'; errors = @(, $why) } })
     } finally {
+        if ($run.IsSent) { EndTask $run }
         if ($pipe) { $pipe.Dispose() }
-        Unregister-ScheduledTask @task -Confirm:$false -ErrorAction Ignore
+        RemoveTask $task.TaskName
         $owned.Dispose()
     }
+}
+
+# Waits for the end of the task's process: as long as its call under way takes, after an answer only a while.
+function EndTask($run) {
+    try {
+        $run.Writer.WriteLine('bye')
+        if ($run.Next.IsCompleted) { $run.Next = $run.Reader.ReadToEndAsync() }
+        $null = $run.Next.Wait($(if ($run.Body -and -not $run.Job.Cancelled) { 10000 } else { -1 }))
+    } catch { $null = $_ } # a broken pipe is an end, too
+}
+
+function RemoveTask([string] $name) {
+    $PSModuleAutoLoadingPreference = 'All' # which is off where a task's process ends
+    Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $name -Confirm:$false -ErrorAction Ignore
 }
 
 # Waits for what the task's process does next: for the batch as long as it takes, for what comes before it only a while. The
@@ -436,10 +452,11 @@ function AwaitTask($run, $next) {
 # Gives the body of the next frame that begins so.
 function ReadFromTask($run, [string] $prefix) {
     while ($true) {
-        $line = $run.Reader.ReadLineAsync()
-        AwaitTask $run $line
-        if ($null -eq $line.Result) { throw 'The process of the scheduled task ended without an answer.' }
-        if ($line.Result.StartsWith($prefix, [StringComparison]::Ordinal)) { return $line.Result.Substring($prefix.Length) }
+        $run.Next = $run.Reader.ReadLineAsync()
+        AwaitTask $run $run.Next
+        $line = $run.Next.Result
+        if ($null -eq $line) { throw 'The process of the scheduled task ended without an answer.' }
+        if ($line.StartsWith($prefix, [StringComparison]::Ordinal)) { return $line.Substring($prefix.Length) }
     }
 }
 
@@ -467,6 +484,27 @@ function OpenPipe([string] $name, $credential) {
     return [IO.Pipes.NamedPipeServerStream]::new($name, 'InOut', 1, 'Byte', 'Asynchronous', 65536, 65536, $security)
 }
 
+# Gives a batch without its secrets, which go to a list; their places in it take theirs in the batch.
+function SetApart($value, $secrets) {
+    if ($value -is [securestring] -or $value -is [Management.Automation.PSCredential]) {
+        $secrets.Add($value)
+        return @{ '$apart' = $secrets.Count - 1 }
+    }
+    if ($value -is [Collections.IDictionary]) {
+        $copy = @{}
+        foreach ($entry in $value.GetEnumerator()) { $copy[$entry.Key] = SetApart $entry.Value $secrets }
+        return $copy
+    }
+    if ($value -is [array]) { return , @(foreach ($element in $value) { , (SetApart $element $secrets) }) }
+    return $value
+}
+
+# Gives a secret as a request has it, for the pipe alone.
+function InPlain($secret) {
+    if ($secret -is [securestring]) { return @{ '$secret' = [Net.NetworkCredential]::new('', $secret).Password } }
+    return @{ '$credential' = @{ user = $secret.UserName; password = $secret.GetNetworkCredential().Password } }
+}
+
 # The task's end of the pipe, when it runs the executor's file.
 function JoinPipe([string] $name) {
     $pipe = [IO.Pipes.NamedPipeClientStream]::new('.', $name, 'InOut', 'Asynchronous', 'Anonymous')
@@ -489,6 +527,6 @@ function Sweep() {
 function SweepTasks() {
     foreach ($task in @(Get-ScheduledTask -TaskPath '\GuestClustering\' -TaskName 'Batch.*' -ErrorAction Ignore)) {
         if ("$($task.State)" -eq 'Running' -or (IsHeld "Global\GuestClustering.$($task.TaskName)")) { continue }
-        Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $task.TaskName -Confirm:$false -ErrorAction Ignore
+        RemoveTask $task.TaskName
     }
 }

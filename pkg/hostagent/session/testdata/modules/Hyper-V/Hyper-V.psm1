@@ -128,7 +128,27 @@ function Get-VMSwitch {
     }
 }
 
-# PowerShell Direct: runs the block's text elsewhere. Text alone crosses, with what remoting encrypts.
+# What the PowerShell in a guest is started with. It takes what is to run, and stops it once it is asked for or left alone.
+$script:Guest = {
+    $in = [IO.StreamReader]::new([Console]::OpenStandardInput())
+    $given = [Management.Automation.PSSerializer]::Deserialize($in.ReadLine())
+    $left = $in.ReadLineAsync()
+    $secrets = [Collections.ArrayList]::new()
+    foreach ($secret in $given.Secrets) {
+        $password = [Net.NetworkCredential]::new('', $secret.Password).SecurePassword
+        $null = $secrets.Add($(if ($secret.User) { [pscredential]::new($secret.User, $password) } else { $password }))
+    }
+    $shell = [PowerShell]::Create([initialsessionstate]::CreateDefault2())
+    $null = $shell.AddScript($given.Block).AddArgument($given.Body).AddArgument($secrets)
+    $run = $shell.BeginInvoke()
+    while (-not $run.AsyncWaitHandle.WaitOne(20)) { if ($left.IsCompleted) { $shell.Stop() } }
+    $told = @{ Values = @(); Error = '' }
+    try { $told.Values = @($shell.EndInvoke($run)) } catch { $told.Error = "$_" }
+    foreach ($problem in $shell.Streams.Error) { $told.Error = "$problem" }
+    [Console]::Out.Write([Management.Automation.PSSerializer]::Serialize($told))
+}
+
+# PowerShell Direct: runs the block's text in a PowerShell of its own. Text alone crosses, with what remoting encrypts.
 function Invoke-Command {
     [CmdletBinding()]
     param([guid] $VMId, [pscredential] $Credential, [object[]] $ArgumentList, [scriptblock] $ScriptBlock)
@@ -138,10 +158,31 @@ function Invoke-Command {
         $why = [Management.Automation.Remoting.PSRemotingDataStructureException]::new('A remote session might have ended.')
     } else { $why = $null }
     if ($why) { $PSCmdlet.ThrowTerminatingError([Management.Automation.ErrorRecord]::new($why, 'PSSessionStateBroken', 'OpenError', "$VMId")) }
-    if ($ArgumentList.Count -ne 2 -or $ArgumentList[0] -isnot [string] -or $ArgumentList[0] -match 'right|other') { throw 'a secret is in the text' }
-    foreach ($secret in $ArgumentList[1]) { if ($secret -isnot [securestring] -and $secret -isnot [pscredential]) { throw 'text is among the secrets' } }
-    $guest = [PowerShell]::Create([initialsessionstate]::CreateDefault2())
-    $null = $guest.AddScript("$ScriptBlock").AddArgument($ArgumentList[0]).AddArgument([Collections.ArrayList] $ArgumentList[1])
-    $guest.Invoke()
-    foreach ($problem in $guest.Streams.Error) { throw $problem }
+    if ($ArgumentList.Count -ne 2 -or $ArgumentList[0] -isnot [string]) { throw 'this is no batch and its secrets' }
+    $unpacked = [IO.Compression.GZipStream]::new([IO.MemoryStream]::new([Convert]::FromBase64String($ArgumentList[0])), [IO.Compression.CompressionMode]::Decompress)
+    if ([IO.StreamReader]::new($unpacked).ReadToEnd() -match 'right|other|sesame') { throw 'a secret is in the text' }
+    $secrets = @(foreach ($secret in $ArgumentList[1]) {
+        if ($secret -is [pscredential]) { @{ User = $secret.UserName; Password = $secret.GetNetworkCredential().Password } }
+        elseif ($secret -is [securestring]) { @{ User = ''; Password = [Net.NetworkCredential]::new('', $secret).Password } }
+        else { throw 'text is among the secrets' }
+    })
+    $given = [Management.Automation.PSSerializer]::Serialize(@{ Block = "$ScriptBlock"; Body = $ArgumentList[0]; Secrets = $secrets }, 8)
+    $start = [Diagnostics.ProcessStartInfo]::new([Environment]::ProcessPath)
+    foreach ($argument in '-NoLogo', '-NoProfile', '-NonInteractive', '-Command', "$Guest") { $start.ArgumentList.Add($argument) }
+    $start.Environment['COMPUTERNAME'] = "$VMId"
+    $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
+    $process = [Diagnostics.Process]::Start($start)
+    try {
+        $out, $problems = $process.StandardOutput.ReadToEndAsync(), $process.StandardError.ReadToEndAsync()
+        $process.StandardInput.WriteLine($given.Replace("`r", '').Replace("`n", ''))
+        $process.StandardInput.Flush()
+        while (-not $out.Wait(20)) { }
+        if (-not $out.Result) { throw "the guest ended without an answer: $($problems.Result)" }
+        $told = [Management.Automation.PSSerializer]::Deserialize($out.Result)
+        $told.Values
+        if ($told.Error) { throw $told.Error }
+    } finally {
+        $process.StandardInput.Close()
+        $process.WaitForExit()
+    }
 }

@@ -29,7 +29,7 @@ type member struct {
 
 	// settled is whether it has answered after its set-up was over: only then is a refused account refused for good.
 	settled bool
-	// inDomain is whether it told that it is in a domain.
+	// inDomain is whether it told that it is in a domain, and lets the domain's accounts in.
 	inDomain bool
 	// booted is when the guest was started, as it told.
 	booted time.Time
@@ -101,7 +101,9 @@ func (m *member) told(facts guest.Member, as account) {
 	facts.Account = as.name
 	m.facts, m.seen = facts, true
 	if !facts.SettingUp {
-		m.settled, m.inDomain = true, facts.Domain != ""
+		m.settled = true
+		// A join shows at once; the domain's accounts are let in from the restart on that completes it.
+		m.inDomain = facts.Domain != "" && (as.name == guest.DomainAccount || !facts.RestartPending)
 	}
 }
 

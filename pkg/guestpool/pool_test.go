@@ -460,6 +460,17 @@ func TestFromTheJoinOnTheDomainsAccountAsks(t *testing.T) {
 			reason: "The local account is not asked as again: policy owns its password.",
 			joins:  func(w *windows) { w.passwords[operator] = "another" }, want: "refused Domain",
 		},
+		"the restart is still to come": {
+			reason: "No account of the domain is let in before it.",
+			joins:  func(w *windows) { w.restartPending, w.passwords[operator] = true, "not yet" }, want: "SQL-A, Disabled as Local",
+		},
+		"another restart is to come": {
+			reason: "It was asked as the domain's account before, and the local one is the policy's.",
+			joins: func(w *windows) {
+				w.restartPending = true
+				delete(w.passwords, local)
+			}, want: "SQL-A, Disabled as Domain",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(_ *testing.T, b *bench) {

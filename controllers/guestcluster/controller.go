@@ -29,6 +29,13 @@ import (
 
 const owner = "guestcluster/status"
 
+// told are the reasons of steps that are told by an event once they are done: what the conditions do not say, or only in stages.
+var told = []v1alpha1.Reason{
+	v1alpha1.ReasonRepairing, v1alpha1.ReasonStarting, v1alpha1.ReasonSettingUp, v1alpha1.ReasonInstallingFeatures, v1alpha1.ReasonJoiningDomain,
+	v1alpha1.ReasonPreparingDisks, v1alpha1.ReasonForming, v1alpha1.ReasonJoining, v1alpha1.ReasonConfiguringCluster, v1alpha1.ReasonGrowing,
+	v1alpha1.ReasonDraining, v1alpha1.ReasonEvicting,
+}
+
 // Reconciler reconciles GuestClusters.
 type Reconciler struct {
 	Client client.Client
@@ -121,7 +128,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var out execute.Outcome
 	if g.runs() {
 		out = r.Execute.Run(ctx, req.String(), gc.Generation, runner{g.hosts.Cluster, r.Guests, req.String()}, g.plan)
-		for _, step := range out.Done(v1alpha1.ReasonRepairing, v1alpha1.ReasonStarting) {
+		for _, step := range out.Done(told...) {
 			status.EmitDone(r.Events, &gc, step.Reason, step.Describe)
 		}
 		g.again()

@@ -30,22 +30,30 @@ func (g *gathered) insideFindings(f status.Findings, next plan.Wait) {
 // stage is what is being done to bring the inside about the first time, in so few words that each is one write of a status: which
 // member is at which step of it is told by events. It is false before the machines are there, and after the first time.
 func (g *gathered) stage() (plan.Wait, bool) {
-	want := g.inside
-	one := func(holds func(inside.Member) bool) bool {
-		return slices.ContainsFunc(want.Members, func(m inside.Member) bool { return !m.Leaving && holds(m) })
-	}
 	switch {
-	case want.Deleting || one(func(m inside.Member) bool { return m.VMID == "" }):
+	case g.inside.Deleting || g.someMember(func(m inside.Member) bool { return m.VMID == "" }):
 		return plan.Wait{}, false
-	case one(func(m inside.Member) bool { return !m.SetUp }):
+	case g.someMember(func(m inside.Member) bool { return !m.SetUp }):
 		return plan.Wait{Reason: v1alpha1.ReasonSettingUp, Message: "setting up Windows in the members"}, true
-	case !want.Clustered:
+	case !g.inside.Clustered:
 		return plan.Wait{}, false
-	case want.Domain != nil && one(func(m inside.Member) bool { return m.ObjectGUID == "" }):
+	default:
+		return g.clusterStage()
+	}
+}
+
+func (g *gathered) someMember(holds func(inside.Member) bool) bool {
+	return slices.ContainsFunc(g.inside.Members, func(m inside.Member) bool { return !m.Leaving && holds(m) })
+}
+
+func (g *gathered) clusterStage() (plan.Wait, bool) {
+	want, before := g.inside, g.gc.Status.FailoverCluster
+	switch {
+	case want.Domain != nil && g.someMember(func(m inside.Member) bool { return m.ObjectGUID == "" }):
 		return plan.Wait{Reason: v1alpha1.ReasonJoiningDomain, Message: "joining the members to " + want.Domain.Name}, true
 	case want.ClusterID == "":
 		return plan.Wait{Reason: v1alpha1.ReasonForming, Message: "validating the members and forming " + want.ClusterName}, true
-	case g.gc.Status.FailoverCluster == nil || g.gc.Status.FailoverCluster.Witness == nil || !g.rolesAreMade():
+	case before == nil || before.Witness == nil || !g.rolesAreMade():
 		return plan.Wait{Reason: v1alpha1.ReasonConfiguringCluster, Message: "giving " + want.ClusterName + " its disks, witness and roles"}, true
 	default:
 		return plan.Wait{}, false

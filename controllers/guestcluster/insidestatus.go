@@ -73,19 +73,23 @@ func (g *gathered) memberInside(m *v1alpha1.MemberStatus) {
 		m.State = stateSettingUp
 	}
 	m.NodeState = g.nodeState(m.Name)
-	seen, _ := g.guests.Member(m.VMID)
 	for i := range m.Networks {
-		n := &m.Networks[i]
-		if !seen.Answered || seen.SettingUp {
-			n.Addresses = g.addressesBefore(m.Name, n.Name)
-			continue
-		}
-		for _, a := range seen.Adapters {
-			if a.MAC.Dashed() == n.MACAddress {
-				n.Addresses = texts(a.Addresses)
-			}
+		m.Networks[i].Addresses = g.addressesInside(m, m.Networks[i])
+	}
+}
+
+// addressesInside are an adapter's addresses as its Windows told them last.
+func (g *gathered) addressesInside(m *v1alpha1.MemberStatus, n v1alpha1.MemberNetworkStatus) []string {
+	seen, _ := g.guests.Member(m.VMID)
+	if !seen.Answered || seen.SettingUp {
+		return g.addressesBefore(m.Name, n.Name)
+	}
+	for _, a := range seen.Adapters {
+		if a.MAC.Dashed() == n.MACAddress {
+			return texts(a.Addresses)
 		}
 	}
+	return nil
 }
 
 func (g *gathered) addressesBefore(member, network string) []string {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -144,12 +145,9 @@ func (s *secrets) value(ctx context.Context, name, key string) (hostagent.Secret
 
 func (s *secrets) miss(message string) {
 	block := plan.Block{Reason: v1alpha1.ReasonSecretMissing, Message: message}
-	for _, told := range s.keys.missing {
-		if told == block {
-			return
-		}
+	if !slices.Contains(s.keys.missing, block) {
+		s.keys.missing = append(s.keys.missing, block)
 	}
-	s.keys.missing = append(s.keys.missing, block)
 }
 
 func administratorSecret(gc *v1alpha1.GuestCluster) string {

@@ -358,7 +358,13 @@ func (g *gathered) memberReady(m v1alpha1.MemberStatus, next plan.Wait) status.F
 		return status.False(v1alpha1.ReasonSettingUp, "setting up Windows in "+m.Name)
 	case g.deletion() != plan.NotDeleting:
 		return status.False(next.Reason, next.Message)
+	default:
+		return g.memberAway(m, next)
 	}
+}
+
+// memberAway says why a member does not run.
+func (g *gathered) memberAway(m v1alpha1.MemberStatus, next plan.Wait) status.Fact {
 	switch m.State {
 	case stateUnknown:
 		return status.Unknown(v1alpha1.ReasonObservationIncomplete, fmt.Sprintf("%s was on %s, which cannot be seen now", m.Name, m.HostName))

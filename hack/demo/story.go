@@ -235,21 +235,7 @@ func (p *parts) changes(ctx context.Context) (int, error) {
 // loseHosts drains a host and fails another, both with members of the three-node cluster, so that two of its members must
 // share one of the two hosts that are left.
 func loseHosts(ctx context.Context, p *parts) error {
-	gc, err := p.cluster(ctx, "files")
-	if err != nil {
-		return err
-	}
-	hosts := hostsOf(gc)
-	p.drained, p.failed = hosts[0], hosts[1]
-	say("Draining %s, as for maintenance ...", p.drained)
-	if _, err := p.world.Do(ctx, control.Action{Action: "Drain", Host: p.drained}); err != nil {
-		return fmt.Errorf("draining: %w", err)
-	}
-	err = poll(ctx, settleLimit, "members did not leave "+p.drained, func() (bool, error) {
-		gc, err := p.cluster(ctx, "files")
-		return err == nil && !slices.Contains(hostsOf(gc), p.drained) && isTrue(gc, v1alpha1.ConditionReady), err
-	})
-	if err != nil {
+	if err := p.drain(ctx); err != nil {
 		return err
 	}
 	served, err := p.serving(ctx)
@@ -276,6 +262,22 @@ func loseHosts(ctx context.Context, p *parts) error {
 	}
 	say("Windows restarted the members elsewhere, and they are nodes again. Three members on two hosts: the anti-affinity is broken, and reported:")
 	return p.kubectl(ctx, "get", "guestclustering", "-n", namespace)
+}
+
+func (p *parts) drain(ctx context.Context) error {
+	gc, err := p.cluster(ctx, "files")
+	if err != nil {
+		return err
+	}
+	p.drained = hostsOf(gc)[0]
+	say("Draining %s, as for maintenance ...", p.drained)
+	if _, err := p.world.Do(ctx, control.Action{Action: "Drain", Host: p.drained}); err != nil {
+		return fmt.Errorf("draining: %w", err)
+	}
+	return poll(ctx, settleLimit, "members did not leave "+p.drained, func() (bool, error) {
+		gc, err := p.cluster(ctx, "files")
+		return err == nil && !slices.Contains(hostsOf(gc), p.drained) && isTrue(gc, v1alpha1.ConditionReady), err
+	})
 }
 
 func returnHost(ctx context.Context, p *parts) error {

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -104,7 +105,12 @@ var _ = Describe("The cluster inside", func() {
 		By("counting")
 		Expect(s.ran("New-Cluster")).To(Equal(1))
 		Expect(s.ran("Initialize-SharedDisk")).To(Equal(2))
-		GinkgoWriter.Printf("status writes: %d\n%s\n", len(writes()), strings.Join(writes(), "\n"))
+		// Identity is recorded as it comes to be: machines, set-up, accounts, disks, the verdict, the cluster, its role.
+		Expect(len(writes())).To(BeNumerically("<=", 14), "status writes:\n%s", strings.Join(writes(), "\n"))
+		for host, n := range batches(s.changes(0)) {
+			Expect(n).To(BeNumerically("<=", 12), "changing batches on %s", host)
+		}
+		GinkgoWriter.Printf("%d status writes; changing batches by host: %v\n", len(writes()), batches(s.changes(0)))
 		s.expectRest(ctx, 5)
 	})
 
@@ -118,5 +124,45 @@ var _ = Describe("The cluster inside", func() {
 		s.delete(ctx, gc)
 		Eventually(gone(ctx, gc)).WithTimeout(forming).Should(BeTrue())
 		Eventually(gone(ctx, secret)).Should(BeTrue())
+	})
+})
+
+var _ = Describe("A change of the cluster inside", func() {
+	It("makes a disk larger while it is used, down to the volume", func(ctx SpecContext) {
+		s := newSite(ctx)
+		s.giveAccounts(ctx)
+		gc := s.guestCluster(ctx, "files", failover)
+		serves(ctx, gc)
+		edit(ctx, gc, func(gc *v1alpha1.GuestCluster) {
+			gc.Spec.SharedDisks[1].Template.Spec.Size = resource.MustParse("600Gi")
+		})
+		disk := s.existingDisk(ctx, "files-data")
+		Eventually(func() string {
+			_ = ready(ctx, disk)()
+			return disk.Status.Size.String()
+		}).Should(Equal("600Gi"))
+		Eventually(func() int { return s.ran("Expand-SharedDisk") }).Should(Equal(1))
+		serves(ctx, gc)
+		Expect(s.ran("Resize-VHD")).To(Equal(1))
+		Expect(s.ran("Expand-SharedDisk")).To(Equal(1))
+	})
+
+	It("adds a member and lets it go again, one that served too", func(ctx SpecContext) {
+		s := newSite(ctx)
+		s.giveAccounts(ctx)
+		gc := s.guestCluster(ctx, "files", failover)
+		serves(ctx, gc)
+		edit(ctx, gc, members(3))
+		serves(ctx, gc)
+		Expect(gc.Status.Members).To(HaveLen(3))
+		Expect(gcMember(gc, "FILES-3").NodeState).To(Equal(v1alpha1.NodeUp))
+		Expect(s.ran("New-Cluster")).To(Equal(1))
+
+		edit(ctx, gc, members(2))
+		serves(ctx, gc)
+		Expect(gc.Status.Members).To(HaveLen(2))
+		Expect(s.world.State().Machines).To(HaveLen(2))
+		Expect(s.world.State().Domain.Computers).NotTo(ContainElement("FILES-3"))
+		Expect(s.files("FILES-3")).To(BeEmpty())
 	})
 })

@@ -230,7 +230,7 @@ func (g *gathered) subject() guestpool.Subject {
 	s := guestpool.Subject{Hosts: g.hosts.Cluster, PollInterval: hostref.PollInterval(g.hosts.Object), Forming: g.isForming()}
 	for _, m := range want.Members {
 		if m.VMID != "" {
-			s.Members = append(s.Members, guestpool.Member{VMID: m.VMID, Name: m.Name, Account: account(m), Credentials: g.credentials(want)})
+			s.Members = append(s.Members, guestpool.Member{VMID: m.VMID, Name: m.Name, Account: account(want, m), Credentials: g.credentials(want)})
 		}
 	}
 	s.Questions.Features = inside.Features(want)
@@ -241,9 +241,10 @@ func (g *gathered) subject() guestpool.Subject {
 	return s
 }
 
-// account is the domain's for a member that is known to have joined: the local one is its policies' from then on.
-func account(m inside.Member) guest.Account {
-	if m.ObjectGUID != "" {
+// account is the domain's for a member that is known to have joined: the local one is its policies' from then on. What a deletion
+// recorded may be of a join that waits for its restart.
+func account(want inside.Clustering, m inside.Member) guest.Account {
+	if m.ObjectGUID != "" && !want.Deleting {
 		return guest.DomainAccount
 	}
 	return ""

@@ -37,6 +37,8 @@ func recordMember(m *Member, want Clustering, seen *guest.Snapshot) {
 	}
 	m.SetUp = true
 	a, found := account(seen.Directory, m.Name)
+	// Recorded, it means that the domain's accounts are let in. Before the restart that completes the join only a deletion needs it.
+	found = found && (!g.RestartPending || want.Deleting)
 	if m.ObjectGUID == "" && found && want.Domain != nil && strings.EqualFold(g.ComputerName, m.Name) && strings.EqualFold(g.Domain, want.Domain.Name) {
 		m.ObjectGUID = a.GUID
 	}

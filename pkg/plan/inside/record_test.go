@@ -37,6 +37,11 @@ func TestRecord(t *testing.T) {
 		"the role is somebody else's":    {differs: func(s *stage) { s.seen.Cluster.Groups[2].Type = "GenericService" }, want: recorded{cluster: true, object: true, member: true}},
 		"the domain does not answer":     {differs: func(s *stage) { s.seen.Directory = nil }, want: recorded{cluster: true, object: true, role: true}},
 		"the member has not joined":      {differs: func(s *stage) { s.member(1, func(m *guest.Member) { m.Domain = "" }) }, want: recorded{cluster: true, object: true, role: true}},
+		"the member waits for a restart": {differs: func(s *stage) { s.member(1, func(m *guest.Member) { m.RestartPending = true }) }, want: recorded{cluster: true, object: true, role: true}},
+		"it does, and is to be deleted": {differs: func(s *stage) {
+			s.want.Deleting = true
+			s.member(1, func(m *guest.Member) { m.RestartPending = true })
+		}, want: everything},
 		"the member is called otherwise": {differs: func(s *stage) { s.member(1, func(m *guest.Member) { m.ComputerName = "WIN-1" }) }, want: recorded{cluster: true, object: true, role: true}},
 		"the member does not answer":     {differs: func(s *stage) { s.silence(1) }, want: recorded{cluster: true, object: true, role: true}},
 		"no cluster is wanted":           {differs: func(s *stage) { s.want.Clustered = false }, want: recorded{member: true}},

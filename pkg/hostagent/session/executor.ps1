@@ -561,16 +561,16 @@ SayHello $Shared $ExecutorText
 $variables = @{ ExecutorText = $ExecutorText; ExecutorFile = $ExecutorFile; PSModuleAutoLoadingPreference = $(if ($IsGuest) { 'All' } else { 'None' }) }
 $modules = @(if (-not $IsGuest) { $Surface.Keys })
 $Shared.Pool = OpenPool $Hello.parallel $modules @(foreach ($function in $Functions) { $function.Name }) $variables
-if (-not $InTask) {
-    $Sweep = [Management.Automation.PowerShell]::Create()
-    $Sweep.RunspacePool = $Shared.Pool
-    $null = $Sweep.AddCommand('Sweep').BeginInvoke()
-}
+$Aside = [Management.Automation.PowerShell]::Create()
+$Aside.RunspacePool = $Shared.Pool
+if (-not $InTask) { $null = $Aside.AddCommand('Sweep').BeginInvoke() }
 $Bye = try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished, in a task its call under way; what has not begun never begins; nobody
 # waits for what reads, and nobody reads what would be answered.
 $Shared.Closing = $true
 foreach ($job in $Shared.Jobs.Values) { if ($InTask) { $job.Cancelled = $true } }
 while (@(foreach ($job in Changing $Shared) { if ($job.Begun) { $job } }).Count) { [Threading.Thread]::Sleep(50) }
-if ($InTask -and -not $Bye) { RemoveTask "Batch.$($Hello.nonce)" } # whoever waited for it is gone
+if ($InTask -and -not $Bye) { # whoever waited for it is gone; what reads may hold the pool
+    $null = $Aside.AddCommand('RemoveTask').AddArgument("Batch.$($Hello.nonce)").BeginInvoke().AsyncWaitHandle.WaitOne(10000)
+}
 [Environment]::Exit(0)

@@ -57,6 +57,26 @@ func (d tasks) names() []string {
 	return names
 }
 
+// kill ends the process of a task, or of a guest's session.
+func (d tasks) kill(name string) {
+	d.t.Helper()
+	pid, err := os.ReadFile(filepath.Join(d.dir, name+".pid"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var id int
+	if _, err := fmt.Sscan(string(pid), &id); err != nil {
+		d.t.Fatal(err)
+	}
+	process, err := os.FindProcess(id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func (d tasks) recorded() string {
 	d.t.Helper()
 	text, err := os.ReadFile(filepath.Join(d.dir, "recorded"))
@@ -267,7 +287,7 @@ func TestExecutorCancelsInATask(t *testing.T) {
 }
 
 // What an executor leaves that is killed: the call under way ends, no other begins, and meanwhile nobody is ready. The task
-// is swept when it does not run any more, and no other one is.
+// goes with its process, and no other one does.
 func TestExecutorIsKilledBesideItsTask(t *testing.T) {
 	computer, d := freshComputer(), newTasks(t)
 	first := startEngine(t, engineOptions{computer: computer, tasks: d.dir}).ready()
@@ -289,11 +309,27 @@ func TestExecutorIsKilledBesideItsTask(t *testing.T) {
 	if count() != 0 {
 		t.Error("a call began after the executor's end")
 	}
-	if names := d.names(); len(names) != 2 {
-		t.Errorf("the tasks are %q, want two", names)
+	if diff := cmp.Diff([]string{"a-copy"}, d.names()); diff != "" {
+		t.Errorf("the tasks that are left (-want +got):\n%s", diff)
 	}
-	third := startEngine(t, engineOptions{computer: computer, tasks: d.dir, parallel: 1}).ready()
-	third.run(getVM("a", "x")) // after which the sweep is over
+}
+
+// A task whose process was killed with its executor is swept, and no other one is.
+func TestExecutorSweepsATask(t *testing.T) {
+	d := newTasks(t)
+	first := startEngine(t, engineOptions{tasks: d.dir}).ready()
+	g := newGate(t)
+	first.request(1000, as(hostagent.LogonSystem, g.stopVM("block")))
+	g.reached()
+	name := d.names()[0]
+	if err := first.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.kill(name)
+	_ = first.exited()
+	d.put("a-copy", "")
+	second := startEngine(t, engineOptions{tasks: d.dir, parallel: 1}).ready()
+	second.run(getVM("a", "x")) // after which the sweep is over
 	if diff := cmp.Diff([]string{"a-copy"}, d.names()); diff != "" {
 		t.Errorf("the tasks that are left (-want +got):\n%s", diff)
 	}
@@ -328,22 +364,7 @@ func TestExecutorLosesATask(t *testing.T) {
 	g := newGate(t)
 	e.request(1000, as(hostagent.LogonSystem, g.stopVM("block"), getVM("b", "x")))
 	g.reached()
-	name := d.names()[0]
-	pid, err := os.ReadFile(filepath.Join(d.dir, name+".pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int
-	if _, err := fmt.Sscan(string(pid), &id); err != nil {
-		t.Fatal(err)
-	}
-	process, err := os.FindProcess(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	d.kill(d.names()[0])
 	if got := states(e.answer(1000).Results); got != "Unknown Unknown" {
 		t.Errorf("states: %s", got)
 	}

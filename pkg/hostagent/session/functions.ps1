@@ -430,7 +430,6 @@ function EndTask($run) {
 }
 
 function RemoveTask([string] $name) {
-    $PSModuleAutoLoadingPreference = 'All' # which is off where a task's process ends
     Unregister-ScheduledTask -TaskPath '\GuestClustering\' -TaskName $name -Confirm:$false -ErrorAction Ignore
 }
 

@@ -160,7 +160,7 @@ function Invoke-Command {
     if ($why) { $PSCmdlet.ThrowTerminatingError([Management.Automation.ErrorRecord]::new($why, 'PSSessionStateBroken', 'OpenError', "$VMId")) }
     if ($ArgumentList.Count -ne 2 -or $ArgumentList[0] -isnot [string]) { throw 'this is no batch and its secrets' }
     $unpacked = [IO.Compression.GZipStream]::new([IO.MemoryStream]::new([Convert]::FromBase64String($ArgumentList[0])), [IO.Compression.CompressionMode]::Decompress)
-    if ([IO.StreamReader]::new($unpacked).ReadToEnd() -match 'right|other|sesame') { throw 'a secret is in the text' }
+    if ([IO.StreamReader]::new($unpacked).ReadToEnd() -match '\b(right|other|sesame)\b') { throw 'a secret is in the text' }
     $secrets = @(foreach ($secret in $ArgumentList[1]) {
         if ($secret -is [pscredential]) { @{ User = $secret.UserName; Password = $secret.GetNetworkCredential().Password } }
         elseif ($secret -is [securestring]) { @{ User = ''; Password = [Net.NetworkCredential]::new('', $secret).Password } }
@@ -172,6 +172,7 @@ function Invoke-Command {
     $start.Environment['COMPUTERNAME'] = "$VMId"
     $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
     $process = [Diagnostics.Process]::Start($start)
+    [IO.File]::WriteAllText("$env:TASKS/guest.pid", "$($process.Id)")
     try {
         $out, $problems = $process.StandardOutput.ReadToEndAsync(), $process.StandardError.ReadToEndAsync()
         $process.StandardInput.WriteLine($given.Replace("`r", '').Replace("`n", ''))

@@ -151,3 +151,28 @@ func (w *World) GrantCreateComputers(container, account string) error {
 		return account + " may create computer objects in " + container, nil
 	})
 }
+
+// AddComputerAccount makes a computer object in the domain's own container, as its administrators do.
+func (w *World) AddComputerAccount(name string) error {
+	return w.onDomain(func(d *windows.Domain) (string, error) {
+		if name == "" {
+			return "", fmt.Errorf("%w: a computer account needs a name", hostagent.Invalid)
+		}
+		if d.Computer(name) != nil {
+			return "", fmt.Errorf("%w: %s has a computer %s already", hostagent.Conflict, d.Name, name)
+		}
+		return "made computer account " + d.AddComputer(d.Administrator(), d.ComputersContainer(), name).Name, nil
+	})
+}
+
+// RemoveComputerAccount removes a computer object by its name.
+func (w *World) RemoveComputerAccount(name string) error {
+	return w.onDomain(func(d *windows.Domain) (string, error) {
+		c := d.Computer(name)
+		if c == nil {
+			return "", fmt.Errorf("%w: %s has no computer %q", hostagent.NotFound, d.Name, name)
+		}
+		d.RemoveComputer(c)
+		return "removed computer account " + c.Name, nil
+	})
+}

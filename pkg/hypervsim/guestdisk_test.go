@@ -251,6 +251,9 @@ func TestPeopleInsideGuests(t *testing.T) {
 		"a guest that is off":          f.RestartGuest(id),
 		"a controller that runs":       f.StartDomainController(),
 		"no such account":              f.GrantCreateComputers(unit, "nobody"),
+		"an account that is there":     f.AddComputerAccount("other"),
+		"an account without a name":    f.AddComputerAccount(""),
+		"no such computer account":     f.RemoveComputerAccount("nobody"),
 		"no such policy":               f.SetAdministratorPolicy("Shred"),
 		"a feature of one that is off": f.RemoveFeature(id, "RSAT-AD-PowerShell"),
 	} {

@@ -129,6 +129,14 @@ var actions = map[string]action{
 			return w.GrantCreateComputers(a.Container, a.Account)
 		},
 	},
+	"AddComputerAccount": {
+		does: "makes a computer object in the domain", fields: []string{"account"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.AddComputerAccount(a.Account) },
+	},
+	"RemoveComputerAccount": {
+		does: "removes a computer object from the domain", fields: []string{"account"},
+		do: func(w *hypervsim.World, a control.Action) error { return w.RemoveComputerAccount(a.Account) },
+	},
 
 	"SetClassNames": {
 		does: "replaces a group's AntiAffinityClassNames", fields: []string{"group", "classNames"},

@@ -110,6 +110,9 @@ const firstRID = 1103
 // DistinguishedName is the domain's own.
 func (d *Domain) DistinguishedName() string { return "DC=" + strings.ReplaceAll(d.Name, ".", ",DC=") }
 
+// Administrator is the SID of the domain's own administrator ("Well-known SIDs").
+func (d *Domain) Administrator() string { return d.SID + "-500" }
+
 // ComputersContainer is where computer objects go that no unit is named for.
 func (d *Domain) ComputersContainer() string { return "CN=Computers," + d.DistinguishedName() }
 

@@ -101,12 +101,17 @@ func (d *Domain) CreateComputer(bySID, container, name string) (*Computer, error
 	if err := d.mayCreate(bySID, container); err != nil {
 		return nil, err
 	}
+	return d.AddComputer(bySID, container, name), nil
+}
+
+// AddComputer makes a computer object whoever may; there must be none of the name.
+func (d *Domain) AddComputer(bySID, container, name string) *Computer {
 	c := &Computer{
 		Name: strings.ToUpper(name), GUID: d.newID(), SID: d.newSID(), DistinguishedName: fmt.Sprintf("CN=%s,%s", strings.ToUpper(name), container),
 		Enabled: true, Creator: bySID,
 	}
 	d.Computers = append(d.Computers, c)
-	return c, nil
+	return c
 }
 
 // mayCreate spends of an account's quota where it has no right.
@@ -153,8 +158,13 @@ func (d *Domain) Remove(bySID string, c *Computer) error {
 	if c.Creator != bySID && !d.MayCreate(bySID, container) {
 		return ErrAccessDenied
 	}
-	d.Computers = slices.DeleteFunc(d.Computers, func(o *Computer) bool { return o == c })
+	d.RemoveComputer(c)
 	return nil
+}
+
+// RemoveComputer removes a computer object whoever may.
+func (d *Domain) RemoveComputer(c *Computer) {
+	d.Computers = slices.DeleteFunc(d.Computers, func(o *Computer) bool { return o == c })
 }
 
 // Computer finds a computer object by name, or nil.

@@ -22,7 +22,7 @@ type Survival struct {
 // that cannot be told: a node takes part whose host is not known.
 func (c *Cluster) Survives(hosts map[string]string) (Survival, bool) {
 	byHost := map[string]*load{}
-	total, present, nodes := c.WitnessDynamicWeight, c.WitnessDynamicWeight, 0
+	total, present, nodes := c.WitnessDynamicWeight, c.witnessVotes(), 0
 	for _, n := range c.Nodes {
 		total += n.DynamicWeight
 		if !n.TakesPart() {
@@ -53,6 +53,16 @@ func (c *Cluster) Survives(hosts map[string]string) (Survival, bool) {
 		s.HostFailures++
 	}
 	return s, true
+}
+
+// witnessVotes is the vote of the witness that is there: one that failed does not give it, though Windows may count it still.
+func (c *Cluster) witnessVotes() int64 {
+	for _, r := range c.Resources {
+		if c.WitnessResource != "" && strings.EqualFold(r.Name, c.WitnessResource) && r.State != "Online" && r.State != "OnlinePending" {
+			return 0
+		}
+	}
+	return c.WitnessDynamicWeight
 }
 
 // load is what one host has of the cluster.

@@ -56,6 +56,18 @@ func TestSurvives(t *testing.T) {
 	}
 }
 
+func TestSurvivesWithoutItsWitness(t *testing.T) {
+	for state, want := range map[string]int{"Online": 1, "OnlinePending": 1, "Failed": 0, "Offline": 0} {
+		c := guest.Cluster{
+			Nodes:           []guest.Node{node("A", guest.NodeUp, 1), node("B", guest.NodeUp, 1)},
+			WitnessResource: "Cloud Witness", WitnessDynamicWeight: 1, Resources: []guest.Resource{{Name: "cloud witness", State: state}},
+		}
+		if got, known := c.Survives(map[string]string{"a": "hv01", "b": "hv02"}); !known || got.HostFailures != want {
+			t.Errorf("with a witness that is %s: %+v, known %v; want %d host failures", state, got, known, want)
+		}
+	}
+}
+
 func TestSurvivesUnknown(t *testing.T) {
 	c := guest.Cluster{Nodes: []guest.Node{node("A", guest.NodeUp, 1), node("B", guest.NodeUp, 1)}}
 	if got, known := c.Survives(map[string]string{"a": "hv01"}); known {

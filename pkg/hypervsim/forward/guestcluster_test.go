@@ -86,7 +86,7 @@ func TestExecutorAndTheClusterInGuests(t *testing.T) {
 	if results := f.insideAs(engine, id, "", guestcmdlet.NewCluster("new", "CL", []string{"SQL-1"}, nil, true)); hostagent.ClassOf(results.Err()) != hostagent.Forbidden {
 		t.Errorf("without a password for the other nodes: %v", results.Err())
 	}
-	f.ok(f.insideAs(own, id, hostagent.LogonExplicit, guestcmdlet.NewCluster("new", "CL", []string{"SQL-1"}, nil, true)).Err())
+	f.ok(f.insideAs(engine, id, hostagent.LogonExplicit, guestcmdlet.NewCluster("new", "CL", []string{"SQL-1"}, nil, true)).Err())
 	network := well(guestcmdlet.Networks("networks"))[0].Values[0].Text("Id")
 	key := hostagent.NewSecret("c2VjcmV0LWtleQ==")
 	well(

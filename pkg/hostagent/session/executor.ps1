@@ -478,7 +478,7 @@ function IsHeld([string] $name) {
     return $exists
 }
 
-# Reads requests until bye, which it gives, or the end of the input, and looks after batches under way in between.
+# Reads requests until bye or the end of the input, and looks after batches under way in between.
 function Serve($shared, $reader) {
     $seen = [Collections.Generic.HashSet[string]]::new()
     $isReady = $shared.InTask
@@ -497,7 +497,7 @@ function Serve($shared, $reader) {
         }
         if (-not $hasLine) { continue }
         $line = $next.Result
-        if ($null -eq $line -or $line.Trim() -eq 'bye') { return $line }
+        if ($null -eq $line -or $line.Trim() -eq 'bye') { return }
         $next = $reader.ReadLineAsync()
         $kind, $id, $body = $line.Trim().Split([char] ' ')
         if ("$id" -notmatch '\A[0-9]{1,20}\z') { continue }
@@ -564,13 +564,15 @@ $Shared.Pool = OpenPool $Hello.parallel $modules @(foreach ($function in $Functi
 $Aside = [Management.Automation.PowerShell]::Create()
 $Aside.RunspacePool = $Shared.Pool
 if (-not $InTask) { $null = $Aside.AddCommand('Sweep').BeginInvoke() }
-$Bye = try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
+try { Serve $Shared $Reader } catch { [Console]::Error.WriteLine($_.Exception.Message) }
 # What changes something and has begun is finished, in a task its call under way; what has not begun never begins; nobody
 # waits for what reads, and nobody reads what would be answered.
 $Shared.Closing = $true
 foreach ($job in $Shared.Jobs.Values) { if ($InTask) { $job.Cancelled = $true } }
 while (@(foreach ($job in Changing $Shared) { if ($job.Begun) { $job } }).Count) { [Threading.Thread]::Sleep(50) }
-if ($InTask -and -not $Bye) { # whoever waited for it is gone; what reads may hold the pool
-    $null = $Aside.AddCommand('RemoveTask').AddArgument("Batch.$($Hello.nonce)").BeginInvoke().AsyncWaitHandle.WaitOne(10000)
+if ($InTask) { # which it removes itself if whoever waited for it is gone; what reads may hold the pool
+    try { SendFrame $Shared 'pong' '0' @{} } catch {
+        $null = $Aside.AddCommand('RemoveTask').AddArgument("Batch.$($Hello.nonce)").BeginInvoke().AsyncWaitHandle.WaitOne(10000)
+    }
 }
 [Environment]::Exit(0)

@@ -243,8 +243,15 @@ func takesNoOther(t *testing.T, e *engine) {
 	}
 }
 
-// The task of a guest whose session was cut ends with the call under way, and takes its registration with it.
+// The task of a guest whose session was cut, given up before or not, ends with the call under way, and takes its registration
+// with it.
 func TestExecutorLosesAGuestBesideItsTask(t *testing.T) {
+	for name, giveUp := range map[string]bool{"waited for": false, "given up": true} {
+		t.Run(name, func(t *testing.T) { losesAGuestBesideItsTask(t, giveUp) })
+	}
+}
+
+func losesAGuestBesideItsTask(t *testing.T, giveUp bool) {
 	d := newTasks(t)
 	e := startEngine(t, engineOptions{tasks: d.dir}).ready()
 	g := newGate(t)
@@ -252,8 +259,15 @@ func TestExecutorLosesAGuestBesideItsTask(t *testing.T) {
 	batch := as(hostagent.LogonExplicit, g.block(), noted)
 	e.request(1000, inside(t, machine, guestPassword, batch))
 	g.reached()
-	d.kill("guest")
-	if _, err := direct.Unwrap(batch, e.answer(1000).Results[0]); hostagent.ClassOf(err) != hostagent.OutcomeUnknown {
+	if giveUp {
+		e.send(session.KindCancel, 1000, nil)
+	} else {
+		d.kill("guest")
+	}
+	a := e.answer(1000)
+	if giveUp {
+		d.kill("guest")
+	} else if _, err := direct.Unwrap(batch, a.Results[0]); hostagent.ClassOf(err) != hostagent.OutcomeUnknown {
 		t.Errorf("got %v, want OutcomeUnknown", err)
 	}
 	takesNoOther(t, e)

@@ -380,8 +380,8 @@ function StorageObjects([string] $class, [string] $filter) {
 
 # Runs a batch in a task, as the machine itself or as a user, and gives the body of its answer. The task's process is another
 # executor, which has a pipe for its input and output. The task holds nothing but the name of the pipe, over which the batch
-# goes with its secrets. A task that fails before the batch was sent is an error of every call. It ends once nothing of the
-# batch is under way, also of one that is given up.
+# goes with its secrets. A task that fails before the batch was sent is an error of every call. A batch that is given up is
+# waited for, until nothing of it is under way.
 function RunInTask($shared, $job) {
     $nonce = [guid]::NewGuid().ToString('N')
     $task = @{ TaskPath = '\GuestClustering\'; TaskName = "Batch.$nonce" }
@@ -422,10 +422,10 @@ function RunInTask($shared, $job) {
 
 # Waits for the end of the task's process: as long as its call under way takes, after an answer only a while.
 function EndTask($run) {
+    $most = if ($run.Body -and -not $run.Job.Cancelled) { 10000 } else { -1 }
     try {
         $run.Writer.WriteLine('bye')
-        if ($run.Next.IsCompleted) { $run.Next = $run.Reader.ReadToEndAsync() }
-        $null = $run.Next.Wait($(if ($run.Body -and -not $run.Job.Cancelled) { 10000 } else { -1 }))
+        if ($run.Next.Wait($most)) { $null = $run.Reader.ReadToEndAsync().Wait($most) }
     } catch { $null = $_ } # a broken pipe is an end, too
 }
 

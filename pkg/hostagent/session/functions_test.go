@@ -43,7 +43,7 @@ const interrupted = copyCall + `Folder 'P:' @{ 'img.vhdx' = 'image' }; Folder 'P
 
 // osDisk is a copy of an image in a member's folder, on a host whose name no other test on this machine has: processes know of each
 // other by the name of a kernel object.
-const osDisk = `$env:COMPUTERNAME = "HOST1-$PID"; Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'os.vhdx' = 'disk' }
+const osDisk = `$env:COMPUTERNAME = $OwnHost; Folder 'P:' @{}; Folder 'P:\a' @{ 'guestclustering.json' = 's1'; 'os.vhdx' = 'disk' }
 	$Disks['P:\a\os.vhdx'] = @{ GptType = '{ebd0a0a2-b9e5-4433-87c0-68b6b72699c7}'; MbrType = $null; IsOffline = $false; Files = @{ 'Windows' = $null } }
 	function Put { Call Set-AnswerFile @{ Path = 'P:\a\os.vhdx'; Content = [Net.NetworkCredential]::new('', '<unattend/>').SecurePassword } }
 	function Inside { foreach ($name in $Disks['P:\a\os.vhdx'].Files.Keys) { if ($Disks['P:\a\os.vhdx'].Files[$name]) { "$($name.ToLower()) = $($Disks['P:\a\os.vhdx'].Files[$name])" } } }
@@ -56,7 +56,7 @@ const leftMounted = `Mount-VHD -Path 'P:\a\os.vhdx' > $null; $World['P:\a\os.vhd
 	`
 
 // held is another thread that has the turn.
-const held = `$env:COMPUTERNAME = "HOST1-$PID"; $other = [PowerShell]::Create(); $other.Runspace = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace([Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()); $other.Runspace.ThreadOptions = 'ReuseThread'; $other.Runspace.Open()
+const held = `$env:COMPUTERNAME = $OwnHost; $other = [PowerShell]::Create(); $other.Runspace = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace([Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()); $other.Runspace.ThreadOptions = 'ReuseThread'; $other.Runspace.Open()
 	$null = $other.AddScript("function TakeTurn { $((Get-Command TakeTurn).Definition) }; ` + "`" + `$turn = TakeTurn 0").Invoke()
 	`
 

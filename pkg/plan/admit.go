@@ -52,7 +52,7 @@ func Admit(seen *hyperv.Snapshot, rules []Rule, proposals []Proposal, asker stri
 		return nil, busy
 	}
 	proposals = slices.Clone(proposals)
-	slices.SortFunc(proposals, func(a, b Proposal) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(proposals, func(a, b Proposal) int { return cmp.Or(cmp.Compare(a.Key, b.Key), slices.Compare(a.VMIDs, b.VMIDs)) })
 	own, others := "", ""
 	for _, p := range proposals {
 		for _, id := range p.VMIDs {

@@ -70,12 +70,17 @@ var defects = map[string]func() *defective{
 	"any host":               func() *defective { return &defective{open: needsHost} },
 	"batches that are wrong": sending(func(b *hostagent.Batch) { b.OnError, b.Calls = hostagent.Stop, b.Calls[:1] }),
 	"secrets":                func() *defective { return &defective{run: echoing} },
-	"calls side by side":     func() *defective { return &defective{run: answeringAsBefore()} },
-	"reading given up":       func() *defective { return &defective{run: failing(hostagent.OutcomeUnknown)} },
-	"changing given up":      func() *defective { return &defective{run: failing(hostagent.Timeout)} },
-	"given up beforehand":    func() *defective { return &defective{run: deaf} },
-	"opening waits":          func() *defective { return &defective{open: openedInAdvance()} },
-	"sessions side by side":  func() *defective { return &defective{open: sharingOne()} },
+	"guests": inResults(func(r *hostagent.Result) {
+		for i := range r.Errors {
+			r.Errors[i].FullyQualifiedErrorID = ""
+		}
+	}),
+	"calls side by side":    func() *defective { return &defective{run: answeringAsBefore()} },
+	"reading given up":      func() *defective { return &defective{run: failing(hostagent.OutcomeUnknown)} },
+	"changing given up":     func() *defective { return &defective{run: failing(hostagent.Timeout)} },
+	"given up beforehand":   func() *defective { return &defective{run: deaf} },
+	"opening waits":         func() *defective { return &defective{open: openedInAdvance()} },
+	"sessions side by side": func() *defective { return &defective{open: sharingOne()} },
 }
 
 const defectVariable = "CONFORMANCE_DEFECT"

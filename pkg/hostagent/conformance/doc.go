@@ -53,6 +53,7 @@ var cases = map[string]func(*testing.T, Subject){
 	"batches that are wrong": wrongBatchesDoNothing,
 	"secrets":                secretsAreNotEchoed,
 	"logons":                 logonsAnswerAlike,
+	"guests":                 guestBatchesTravel,
 	"calls side by side":     callsRunSideBySide,
 	"reading given up":       readingGivenUp,
 	"changing given up":      changingGivenUp,

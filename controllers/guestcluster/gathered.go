@@ -116,12 +116,23 @@ func (g *gathered) planInside() {
 	g.look(g)
 	g.inside = inside.Record(g.clustering(), g.guests)
 	g.insidePlan = inside.Plan(g.inside, g.guests, g.hosts.Seen)
+	if g.verdictIsNew() {
+		// Once the cluster is formed nobody asks again how its members were validated: the verdict is written down before.
+		g.insidePlan.Steps = slices.DeleteFunc(g.insidePlan.Steps, func(s plan.Step) bool { return s.Reason == v1alpha1.ReasonForming })
+	}
 	leaving := slices.ContainsFunc(g.inside.Members, func(m inside.Member) bool { return m.Leaving }) ||
 		slices.ContainsFunc(g.inside.Disks, func(d inside.Disk) bool { return d.Leaving })
 	if _, beginning := g.stage(); !beginning && !leaving && len(g.insidePlan.Steps) == 0 {
 		// That a member cannot be asked for a while is no work where nothing is known to be wrong.
 		g.insidePlan.Waits = slices.DeleteFunc(g.insidePlan.Waits, func(w plan.Wait) bool { return slices.Contains(passing, w.Reason) })
 	}
+}
+
+// verdictIsNew reports whether a validation's verdict was told and does not stand in status yet.
+func (g *gathered) verdictIsNew() bool {
+	told := g.inside.Validation.InputHash
+	recorded := g.gc.Status.FailoverCluster
+	return told != "" && (recorded == nil || recorded.Validation == nil || recorded.Validation.InputHash != told)
 }
 
 // passing are the reasons of what merely cannot be seen for a while.
@@ -435,10 +446,10 @@ func (g *gathered) runs() bool {
 	return len(g.plan.Steps) > 0 && g.decided() && !g.hosts.Paused(g.gc.Spec.Management)
 }
 
-// next is when to come back: at once after names were decided, which were only written now, when a failed step is due, or
+// next is when to come back: at once after names were decided, or a verdict was told, which were only written now, when a failed step is due, or
 // to look for room. Everything else wakes the guest cluster by itself.
 func (g *gathered) next(out execute.Outcome) time.Duration {
-	if !g.decided() && len(g.want.Members) > 0 {
+	if len(g.want.Members) > 0 && (!g.decided() || g.verdictIsNew()) {
 		return time.Millisecond
 	}
 	if out.RetryAfter == 0 && g.plan.AwaitsRoom() {

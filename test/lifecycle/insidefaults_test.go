@@ -11,6 +11,7 @@ import (
 
 	"guestclustering.io/operator/api/v1alpha1"
 	"guestclustering.io/operator/pkg/hypervsim"
+	"guestclustering.io/operator/pkg/hypervsim/windows"
 )
 
 // formingCalls are the cmdlets of a forming inside guests that make or join something, with how often each has its effect.
@@ -102,4 +103,59 @@ func losesAnAnswerInside(f hypervsim.Fault) sideCase {
 		s.expectFormedOnce(ctx, gc)
 		Expect(s.world.Faults()).To(ConsistOf(HaveField("Hit", 1)))
 	}}
+}
+
+var _ = Describe("The domain of a cluster inside", func() {
+	It("may have its names taken, own the local administrators, or be away once members are up", func(ctx SpecContext) {
+		cases := []sideCase{{"no domain controller once Ready", domainGoesAway}}
+		for _, name := range []string{"FILES-2", "FILES-CL", "FILES-FS"} {
+			cases = append(cases, nameIsTaken(name))
+		}
+		for _, policy := range []windows.AdministratorPolicy{windows.RotateAdministrator, windows.RenameAdministrator, windows.DisableAdministrator} {
+			cases = append(cases, policyTakesAdministrator(policy))
+		}
+		sideBySide(ctx, cases)
+	})
+})
+
+// nameIsTaken: no member joins while one of the names in the domain is another's.
+func nameIsTaken(name string) sideCase {
+	return sideCase{"computer account " + name, func(ctx context.Context, s *site) {
+		Expect(s.world.AddComputerAccount(name)).To(Succeed())
+		s.giveAccounts(ctx)
+		gc := s.guestCluster(ctx, "files", failover)
+		Eventually(stalled(ctx, gc)).WithTimeout(forming).Should(And(
+			HavePrefix("True NameTaken: computer account "+name+" exists and is not ours; "), HaveSuffix("or remove the account")))
+		s.polls(3)
+		Expect(s.ran("Add-Computer")).To(BeZero())
+		Expect(s.world.RemoveComputerAccount(name)).To(Succeed())
+		s.expectFormedOnce(ctx, gc)
+	}}
+}
+
+// policyTakesAdministrator: from the restart on that completes the join, the local administrator is the domain's.
+func policyTakesAdministrator(policy windows.AdministratorPolicy) sideCase {
+	return sideCase{"policy " + string(policy), func(ctx context.Context, s *site) {
+		Expect(s.world.SetAdministratorPolicy(policy)).To(Succeed())
+		s.giveAccounts(ctx)
+		s.expectFormedOnce(ctx, s.guestCluster(ctx, "files", failover))
+	}}
+}
+
+// domainGoesAway: guests let the domain's accounts in no more, so that the inside is unknown, and neither down nor Ready. What serves
+// goes on serving, and nothing is done about it.
+func domainGoesAway(ctx context.Context, s *site) {
+	s.giveAccounts(ctx)
+	gc := s.guestCluster(ctx, "files", failover)
+	serves(ctx, gc)
+	from := s.now()
+	Expect(s.world.StopDomainController()).To(Succeed())
+	Eventually(stalled(ctx, gc)).Should(And(HavePrefix("True GuestCredentialsRefused: "), HaveSuffix("or let the member reach a domain controller")))
+	for _, t := range []v1alpha1.ConditionType{v1alpha1.ConditionFormed, v1alpha1.ConditionQuorumHealthy, v1alpha1.ConditionServing, v1alpha1.ConditionAvailable} {
+		Eventually(condition(ctx, gc, t)).Should(Equal("Unknown GuestUnreachable: no member can be asked about FILES-CL now"), string(t))
+	}
+	Expect(ready(ctx, gc)()).To(HavePrefix("False GuestCredentialsRefused: "))
+	s.polls(4)
+	Expect(s.cmdlets(from)).To(BeEmpty())
+	Expect(s.world.State().GuestClusters[0].Roles).To(ContainElement(And(HaveField("Name", "FILES-FS"), HaveField("Served", true), HaveField("Interruptions", 0))))
 }

@@ -115,7 +115,9 @@ func (s *subject) setDirectory(d *guest.Directory, err error, asked *inventory.D
 		return
 	}
 	s.directory, s.directoryAsked, s.directoryNo = d, asked, no
-	s.directoryClosed = hostagent.ClassOf(err) == hostagent.Unauthenticated
+	// A wrong password is told as either: tried at every poll it would lock the account.
+	class := hostagent.ClassOf(err)
+	s.directoryClosed = class == hostagent.Unauthenticated || class == hostagent.Forbidden
 	if err != nil {
 		s.directoryTurn++
 	}

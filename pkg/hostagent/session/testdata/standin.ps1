@@ -1,9 +1,5 @@
 # Stand-ins for the cmdlets that functions.ps1 calls, over a world of texts by path; a folder is $null. Names are compared
 # as Windows does.
-#
-# A mutex is the machine's own: the name of this run's host is nobody else's, so that none is found that a killed process left.
-$global:OwnHost = "HOST1-$([guid]::NewGuid().ToString('N'))"
-
 function global:Reset-World {
     $global:World = [Collections.Generic.SortedDictionary[string, object]]::new([StringComparer]::OrdinalIgnoreCase)
     $global:Tasks = @{}
@@ -14,6 +10,8 @@ function global:Reset-World {
     $global:LastDisk = 0
     $global:Mounts = [Collections.Generic.List[object]]::new()
     $env:COMPUTERNAME = 'HOST1'
+    # A mutex is the machine's own: each scenario's has a name of its own, so that none is found that another one abandoned.
+    $global:OwnHost = "HOST1-$([guid]::NewGuid().ToString('N'))"
 }
 
 function global:Write-NotFound($cmdlet, $path) {
